@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two snapshots of an interface, and what changed between them. Pure: no clock, no socket, no memory."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, List, Optional, Tuple
+
+from . import _event as event_types
+from ._event import Change
+from ._model import Device, Peer, encode_key
+from ._record import sorted_peers
+
+INTERFACE_FIELDS = ("ifindex", "backend", "public_key", "listen_port", "fwmark", "up")
+
+
+def diff(previous: Optional[Device], current: Optional[Device], initial: bool = False) -> List[Change]:
+    """What happened to one interface between two snapshots, in the order of the event contract.
+
+    None stands for "there is no such interface": from None everything is added, to None everything is removed. First
+    the interface (added, changed), then peers added, removed and changed, each group sorted by public key, at last
+    the interface's removal. ``initial`` marks an inventory.
+    """
+    if previous is current:
+        return []
+    if current is None:
+        assert previous is not None
+        gone = [Change(event_types.PEER_REMOVED, previous, peer) for peer in sorted_peers(previous)]
+        return gone + [Change(event_types.INTERFACE_REMOVED, previous)]
+    if previous is None:
+        found = [Change(event_types.INTERFACE_ADDED, current, initial=initial)]
+        found += [Change(event_types.PEER_ADDED, current, peer, initial=initial) for peer in sorted_peers(current)]
+        return found
+    changes = list(_interface_changes(previous, current))
+    if previous.peers is not current.peers:
+        changes += _peer_set_changes(previous, current)
+    made_anew = _other(previous.ifindex, current.ifindex)
+    if made_anew or previous.peers is not current.peers:
+        for before, after in _changed_peers(previous, current, made_anew):
+            changes += peer_changes(before, after, current, made_anew)
+    return changes
+
+
+def peer_changes(before: Peer, after: Peer, device: Device, made_anew: bool = False) -> List[Change]:
+    """What changed of one peer. ``made_anew``: the interface under it is another one than before."""
+    changes = []
+
+    def changed(kind: str, previous: Any = None, current: Any = None) -> None:
+        changes.append(Change(kind, device, after, previous, current))
+
+    if before.endpoint != after.endpoint:
+        changed(event_types.PEER_ENDPOINT_CHANGED, before.endpoint, after.endpoint)
+    # Another time, not a later one: a clock that was set back makes true handshakes smaller.
+    if after.last_handshake_ns and after.last_handshake_ns != before.last_handshake_ns:
+        changed(event_types.PEER_HANDSHAKE_REFRESHED, before.last_handshake_ns, after.last_handshake_ns)
+    if before.allowed_ips != after.allowed_ips:
+        changed(event_types.PEER_ALLOWED_IPS_CHANGED, before.allowed_ips, after.allowed_ips)
+    if made_anew or is_new_object(before, after):
+        changed(event_types.PEER_RECREATED)
+    if before.persistent_keepalive != after.persistent_keepalive:
+        changed(event_types.PEER_KEEPALIVE_CHANGED, before.persistent_keepalive, after.persistent_keepalive)
+    if _other_secret(before.preshared_key, after.preshared_key):
+        changed(
+            event_types.PEER_PRESHARED_KEY_CHANGED, before.preshared_key is not None, after.preshared_key is not None
+        )
+    return changes
+
+
+def is_new_object(before: Peer, after: Peer) -> bool:
+    """The same key, removed and put back: only then does a handshake vanish or a counter go back."""
+    return (
+        (before.last_handshake_ns != 0 and after.last_handshake_ns == 0)
+        or after.rx_bytes < before.rx_bytes
+        or after.tx_bytes < before.tx_bytes
+    )
+
+
+def _interface_changes(previous: Device, current: Device) -> Iterator[Change]:
+    for field in INTERFACE_FIELDS:
+        before, after = getattr(previous, field), getattr(current, field)
+        if before != after:
+            yield Change(event_types.INTERFACE_CHANGED, current, previous=before, current=after, field=field)
+
+
+def _peer_set_changes(previous: Device, current: Device) -> List[Change]:
+    added = current.peers.keys() - previous.peers.keys()
+    removed = previous.peers.keys() - current.peers.keys()
+    changes = [Change(event_types.PEER_ADDED, current, current.peers[key]) for key in sorted(added, key=encode_key)]
+    changes += [Change(event_types.PEER_REMOVED, current, previous.peers[key]) for key in sorted(removed, key=encode_key)]
+    return changes
+
+
+def _changed_peers(previous: Device, current: Device, all_of_them: bool) -> List[Tuple[Peer, Peer]]:
+    before = previous.peers
+    pairs = [
+        (before[key], peer)
+        for key, peer in current.peers.items()
+        if key in before and (all_of_them or before[key] is not peer)
+    ]
+    return sorted(pairs, key=lambda pair: encode_key(pair[1].public_key))
+
+
+def _other(before: Optional[int], after: Optional[int]) -> bool:
+    return before is not None and after is not None and before != after
+
+
+def _other_secret(before: Optional[bytes], after: Optional[bytes]) -> bool:
+    if (before is None) != (after is None):
+        return True
+    # An empty one is of an earlier process, whose hashes nobody can compare.
+    return bool(before and after) and before != after

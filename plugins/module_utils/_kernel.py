@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading a device of the kernel: WG_CMD_GET_DEVICE (``include/uapi/linux/wireguard.h``, ``drivers/net/wireguard/netlink.c``)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import time
+from typing import Callable, Optional
+
+from ._errors import (
+    InterfaceGone,
+    MalformedReply,
+    NoKernelModule,
+    NoPrivilege,
+    NotWireGuard,
+    Temporary,
+    Unreadable,
+)
+from ._model import KERNEL, Device
+from ._netlink import TEMPORARY_ERRORS, GenericNetlink, attribute
+from ._netns import Namespace
+from ._reuse import Reuse
+from ._wire import PeerBytes, decode_device, decode_peer
+
+FAMILY = "wireguard"
+FAMILY_VERSION = 1
+WG_CMD_GET_DEVICE = 0
+WGDEVICE_A_IFNAME = 2
+
+ATTEMPTS = 6  # a writer in a loop interrupts most dumps; what is left after these is for the next poll
+BACKOFF = 0.01  # seconds, doubled with each attempt: 0.31 s in all
+
+
+class KernelReader:
+    """Reads one interface, poll after poll. Keeps a socket and what did not change; not for use by two threads at once."""
+
+    backend = KERNEL
+
+    def __init__(self, namespace: Namespace, interface: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.namespace = namespace
+        self.interface = interface
+        self._request = attribute(WGDEVICE_A_IFNAME, interface.encode() + b"\0")
+        self._sleep = sleep
+        self._netlink: Optional[GenericNetlink] = None
+        self._family = 0
+        self._reuse: Reuse[PeerBytes] = Reuse()
+
+    def close(self) -> None:
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+
+    def read(self) -> Device:
+        """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._read_once()
+            except Temporary as error:
+                # A fresh socket each time: closing ends the dump, and a stale answer can't be mistaken for the next.
+                self.close()
+                if attempt + 1 == ATTEMPTS:
+                    raise Temporary(
+                        "%s, %d times in a row, for interface %s%s" % (error, ATTEMPTS, self.interface, self.namespace)
+                    ) from None
+            except BaseException:
+                self.close()
+                raise
+            self._sleep(BACKOFF * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def _read_once(self) -> Device:
+        try:
+            netlink = self._open()
+            messages = netlink.dump(self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request)
+        except OSError as error:
+            raise self._explain(error) from None
+        if not messages:
+            raise MalformedReply("The kernel's answer about interface %s%s is empty" % (self.interface, self.namespace))
+        device, raw_peers = decode_device(messages)
+        ifindex, up = self.namespace.link(self.interface)
+        if ifindex is not None and ifindex != device.ifindex:
+            raise Temporary("The interface was made anew while it was read")
+        peers = self._reuse.peers(
+            ((raw.key, raw.mark(), raw) for raw in raw_peers),
+            lambda _key, raw: decode_peer(raw, self.namespace.link_name),
+        )
+        return self._reuse.device(device._replace(interface=self.interface, netns=self.namespace.netns, up=up, peers=peers))
+
+    def _open(self) -> GenericNetlink:
+        if self._netlink is None:
+            self._netlink = self.namespace.run(GenericNetlink.open)
+            self._family = 0
+        if not self._family:
+            try:
+                self._family = self._netlink.family(FAMILY)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    raise NoKernelModule(
+                        "The kernel has no WireGuard: its module is not loaded and could not be loaded. Load it (modprobe "
+                        "wireguard), install a kernel that has it, or run a userspace implementation such as wireguard-go"
+                    ) from None
+                raise
+        return self._netlink
+
+    def _explain(self, error: OSError) -> Exception:
+        where = "%s%s" % (self.interface, self.namespace)
+        if error.errno == errno.ENODEV:
+            return InterfaceGone("There is no interface %s" % where)
+        if error.errno == errno.EOPNOTSUPP:
+            return NotWireGuard("Interface %s is not a WireGuard interface" % where)
+        if error.errno == errno.EPERM:
+            return NoPrivilege(
+                "Interface %s can't be read: that needs the capability CAP_NET_ADMIN in the user namespace that owns its "
+                "network namespace. Run as root (become), or grant it to the service" % where
+            )
+        if error.errno in TEMPORARY_ERRORS:
+            return Temporary("The kernel is busy (%s)" % error.strerror)
+        if error.errno == errno.ENOENT:
+            # The family number went stale: the module was unloaded, or loaded again under another number.
+            return Temporary("The kernel's WireGuard module was unloaded or loaded again")
+        return Unreadable(
+            "Interface %s can't be read: the kernel answers %s (errno %d)"
+            % (where, error.strerror or os.strerror(error.errno or 0), error.errno or 0)
+        )

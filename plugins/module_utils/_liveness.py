@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is a peer connected? WireGuard has no connection state; this is the rule that stands in for it (docs/liveness.md).
+
+``snapshot_state`` judges by one look. ``rule`` judges by what was seen over time; ``_tracker.py`` does the seeing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Tuple
+
+from ._model import Device, Peer
+
+NEVER = "never"  # no handshake since the peer object exists
+UP = "up"  # a session is alive, as far as can be seen
+UNRESPONSIVE = "unresponsive"  # we send and nothing comes back
+DOWN = "down"  # it should have renewed its session, or answered, and did not
+HALF_OPEN = "half_open"  # they reach us, no session completes
+IDLE = "idle"  # no session and no traffic: only traffic could tell
+INACTIVE = "inactive"  # the link is down, or there is no private key
+STATES = (NEVER, UP, UNRESPONSIVE, DOWN, HALF_OPEN, IDLE, INACTIVE)
+
+SECOND = 1_000_000_000  # nanoseconds
+KEEPALIVE_BYTES = 32  # an empty data message (whitepaper section 5.4.6)
+
+
+class Timers(NamedTuple):
+    """Seconds. The defaults are WireGuard's own; other implementations configure them."""
+
+    reject_after: float = 180.0  # REJECT_AFTER_TIME, whitepaper section 6.1: no session outlives it
+    rekey_timeout: float = 5.0  # REKEY_TIMEOUT, section 6.1: a handshake unanswered for so long is sent again
+    renewal: float = 240.0  # a responder with keepalive renews late: seen at 185 s (reject_after + 25 + 10, rounded up)
+    traffic: float = 60.0  # rx that grew within this time is traffic; two keepalives of 25 s fit in
+    silence: float = 15.0  # KEEPALIVE_TIMEOUT + REKEY_TIMEOUT, section 6.5: who got data has answered by then
+    slack: float = 0.0  # added where a deadline is judged, for slow links and coarse polling
+
+
+DEFAULT_TIMERS = Timers()
+
+
+class Sight(NamedTuple):
+    """What is known of one peer at one moment. Times are seconds; None stands for "not within what was seen"."""
+
+    has_handshake: bool
+    age: float  # since the handshake
+    keepalive: int  # the peer's own, or the declared one; 0 = unknown
+    rx_quiet: Optional[float]  # since rx last grew
+    tx_unanswered: int  # bytes sent since rx last grew (or since the first look)
+    tx_quiet_from: Optional[float]  # seconds since the first of those
+    quiet: float  # seconds since rx last grew, or since the first look
+    latched: bool = False  # it was down, and neither has rx grown nor the handshake changed since
+
+
+def is_inactive(device: Device) -> bool:
+    return device.up is False or device.has_private_key is False
+
+
+def keepalive_of(peer: Peer, expected: int) -> int:
+    return peer.persistent_keepalive or expected
+
+
+def snapshot_state(device: Device, peer: Peer, age: Optional[float], expected: int = 0) -> str:
+    """The state as far as one look tells: counters count as flat."""
+    if is_inactive(device):
+        return INACTIVE
+    sight = Sight(age is not None, age or 0.0, keepalive_of(peer, expected), None, 0, None, 0.0)
+    return rule(sight)[0]
+
+
+def rule(sight: Sight, timers: Timers = DEFAULT_TIMERS) -> Tuple[str, Optional[float]]:
+    """(state, seconds from now at which silence alone would change it; None where it never would)."""
+    if not sight.has_handshake:
+        return NEVER, None
+    unanswered, unanswered_in = _unanswered(sight, timers)
+    expiry = timers.reject_after + timers.slack
+    if sight.age <= expiry:
+        if unanswered:
+            return UNRESPONSIVE, _after(expiry, sight.age)
+        return UP, _sooner(_after(expiry, sight.age), unanswered_in)
+    if unanswered or sight.latched:
+        return DOWN, None
+    traffic = sight.rx_quiet is not None and sight.rx_quiet <= timers.traffic
+    traffic_ends = _after(timers.traffic, sight.rx_quiet) if traffic and sight.rx_quiet is not None else None
+    if traffic and sight.age <= timers.renewal:
+        return UP, _sooner(_sooner(traffic_ends, _after(timers.renewal, sight.age)), unanswered_in)
+    if sight.keepalive:
+        renewed_by = timers.reject_after + sight.keepalive + timers.rekey_timeout + timers.slack
+        if sight.age <= renewed_by:
+            return UP, _sooner(_after(renewed_by, sight.age), unanswered_in)
+        if not traffic:
+            return DOWN, None
+    if traffic:
+        return HALF_OPEN, _sooner(traffic_ends, unanswered_in)
+    return IDLE, unanswered_in
+
+
+def _unanswered(sight: Sight, timers: Timers) -> Tuple[bool, Optional[float]]:
+    """Whether more was sent into silence, for longer, than keepalives explain; else the time until it may be so.
+
+    One interval of tolerance, since keepalives jitter against the poll grid. Time raises the tolerance too, so where the
+    bytes do not suffice now, silence alone never makes them.
+    """
+    if sight.tx_quiet_from is None:
+        return False, None
+    intervals = int(sight.quiet // sight.keepalive) if sight.keepalive else 0
+    if sight.tx_unanswered <= KEEPALIVE_BYTES * (intervals + 2):
+        return False, None
+    if sight.tx_quiet_from < timers.silence:
+        return False, timers.silence - sight.tx_quiet_from
+    return True, None
+
+
+def _after(limit: float, now: float) -> float:
+    """Just past the moment at which ``now`` exceeds ``limit``."""
+    return limit - now + 0.001
+
+
+def _sooner(one: Optional[float], other: Optional[float]) -> Optional[float]:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Device and Peer: what one poll sees. Plain immutable values; how they look as JSON is in ``_record.py``.
+
+A peer that did not change between two polls is the same object in both snapshots, and so is a device; readers
+guarantee that (``_reuse.py``), so a comparison may start with ``is``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import socket
+from typing import Dict, NamedTuple, Optional, Tuple
+
+KEY_LENGTH = 32  # bytes, Curve25519 (WireGuard whitepaper section 5.4)
+KEY_TEXT_LENGTH = 44  # characters of those in base64, the last one "="
+
+KERNEL = "kernel"
+USERSPACE = "userspace"
+
+
+class Endpoint(NamedTuple):
+    """Where packets to a peer are sent: an IP address (link-local with ``%scope``) and a UDP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return "[%s]:%d" % self if ":" in self.host else "%s:%d" % self
+
+
+class Peer(NamedTuple):
+    """A peer as one poll saw it.
+
+    ``preshared_key`` is never the key: None where none is set, else a hash under a random key of this process, so that
+    a replaced key is seen; empty where one is set and its hash is not known (restored from a file).
+    ``last_handshake_ns`` is nanoseconds since the epoch in steps of a microsecond, 0 for never.
+    ``allowed_ips`` is sorted, each one packed by ``pack_allowed_ip``.
+    """
+
+    public_key: bytes
+    preshared_key: Optional[bytes] = None
+    endpoint: Optional[Endpoint] = None
+    allowed_ips: Tuple[bytes, ...] = ()
+    persistent_keepalive: int = 0
+    last_handshake_ns: int = 0
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+
+
+class Device(NamedTuple):
+    """An interface as one poll saw it. ``peers`` is by public key and not to be written to.
+
+    ``has_private_key`` is None where the backend does not tell (boringtun); ``ifindex`` and ``up`` are None where the
+    link is not visible from here.
+    """
+
+    interface: str
+    netns: Optional[str] = None
+    backend: str = KERNEL
+    ifindex: Optional[int] = None
+    public_key: Optional[bytes] = None
+    has_private_key: Optional[bool] = None
+    listen_port: int = 0
+    fwmark: int = 0
+    up: Optional[bool] = None
+    peers: Dict[bytes, Peer] = {}
+
+
+def encode_key(key: bytes) -> str:
+    """32 bytes as the base64 text that ``wg`` prints."""
+    return binascii.b2a_base64(key, newline=False).decode("ascii")
+
+
+def decode_key(text: object) -> bytes:
+    """The 32 bytes of a public key given as text; ValueError with what is wrong with it (length, alphabet)."""
+    if not isinstance(text, str):
+        raise ValueError("it is a %s, and a key is a text of 44 characters in base64" % type(text).__name__)
+    if len(text) != KEY_TEXT_LENGTH:
+        raise ValueError("it has %d characters, and a key in base64 has %d" % (len(text), KEY_TEXT_LENGTH))
+    strange = sorted(set(text[:-1]) - _BASE64_ALPHABET)
+    if strange or text[-1] != "=":
+        what = "the character %s" % ", ".join(repr(c) for c in strange) if strange else "an end other than '='"
+        raise ValueError("it has %s, which base64 of 32 bytes has not" % what)
+    key = base64.b64decode(text)
+    if encode_key(key) != text:
+        raise ValueError("its last character before '=' is %r, which no key of 32 bytes ends in" % text[-2])
+    return key
+
+
+_BASE64_ALPHABET = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+
+def pack_allowed_ip(address: bytes, prefix_length: int) -> bytes:
+    """An allowed IP as bytes that sort as the design wants them: version, address, prefix length (v4 before v6)."""
+    return b"%c%b%c" % (4 if len(address) == 4 else 6, address, prefix_length)
+
+
+def unpack_allowed_ip(packed: bytes) -> str:
+    """``10.0.0.0/24`` or ``2001:db8::/32``."""
+    family = socket.AF_INET if packed[0] == 4 else socket.AF_INET6
+    return "%s/%d" % (socket.inet_ntop(family, packed[1:-1]), packed[-1])
+
+
+def parse_allowed_ip(text: str) -> bytes:
+    """Packs ``10.0.0.0/24``; host bits are cleared as the kernel does. ValueError where it is none."""
+    network = ipaddress.ip_network(text, strict=False)
+    return pack_allowed_ip(network.network_address.packed, network.prefixlen)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Splits ``192.0.2.7:51820`` or ``[fe80::1%eth0]:51820``; ValueError where it is neither."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError("%r has no port: write 192.0.2.7:51820 or [2001:db8::7]:51820" % text)
+    if host.startswith("[") and host.endswith("]"):
+        return Endpoint(parse_address(host[1:-1]), int(port))
+    if ":" in host:
+        raise ValueError("%r: an IPv6 address stands in brackets before a port, as in [2001:db8::7]:51820" % text)
+    return Endpoint(parse_address(host), int(port))
+
+
+def parse_address(text: str) -> str:
+    """The one way of writing an IP address (``2001:DB8:0::7`` gives ``2001:db8::7``), a ``%scope`` kept."""
+    address, percent, scope = text.partition("%")
+    return str(ipaddress.ip_address(address)) + percent + scope

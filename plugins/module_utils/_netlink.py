@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generic netlink requests and dumps over the standard library's AF_NETLINK socket.
+
+A dump counts only as a whole: whatever makes it doubtful (an interruption, a truncated datagram, a stranger's message, a
+missing end) raises, and the caller throws the socket away, since an unfinished dump left open blocks ``ip link del``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import time
+from typing import Iterator, List, Tuple
+
+from ._errors import MalformedReply, Temporary
+
+NETLINK_GENERIC = 16
+RECEIVE_BUFFER = 64 * 1024  # bytes; a dump message grows to at most 32 KiB, and a smaller buffer truncates it
+RECEIVE_TIMEOUT = 5.0  # seconds for one datagram: the kernel answers at once, but may wait for the RTNL lock
+DUMP_TIMEOUT = 60.0  # seconds for a whole dump
+DUMP_BYTES = 1 << 30  # one million peers are about 300 MB
+DUMP_IDLE_MESSAGES = 64  # consecutive messages without payload
+
+NLMSG_NOOP, NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 1, 2, 3, 4
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x01, 0x04, 0x10, 0x300
+NLA_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+
+GENL_ID_CTRL = 16
+CTRL_CMD_GETFAMILY = 3
+CTRL_ATTR_FAMILY_ID = 1
+CTRL_ATTR_FAMILY_NAME = 2
+
+MESSAGE_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+GENERIC_HEADER = struct.Struct("=BBH")  # genlmsghdr: command, version, reserved
+ATTRIBUTE_HEADER = struct.Struct("=HH")  # nlattr: length, type
+ERROR_CODE = struct.Struct("=i")
+
+Attribute = Tuple[int, int, int]  # type, first byte, byte after the last
+
+
+def attributes(buffer: bytes, start: int, stop: int) -> Iterator[Attribute]:
+    """The netlink attributes between two offsets. MalformedReply, with the offset, where a length does not fit."""
+    unpack = ATTRIBUTE_HEADER.unpack_from
+    while stop - start >= 4:
+        length, kind = unpack(buffer, start)
+        if length < 4 or start + length > stop:
+            raise MalformedReply(
+                "The kernel's answer has an attribute of %d bytes at offset %d, where %d are left"
+                % (length, start, stop - start)
+            )
+        yield kind & NLA_TYPE_MASK, start + 4, start + length
+        start += (length + 3) & ~3
+    if start < stop:
+        raise MalformedReply("The kernel's answer ends with %d stray bytes at offset %d" % (stop - start, start))
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """One attribute as bytes, padded."""
+    length = 4 + len(payload)
+    return ATTRIBUTE_HEADER.pack(length, kind) + payload + b"\0" * (-length % 4)
+
+
+class GenericNetlink:
+    """One open generic netlink socket. Takes ownership of ``sock``; after any exception it is to be closed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._socket.settimeout(RECEIVE_TIMEOUT)
+        self._port = sock.getsockname()[0]
+        self._sequence = int.from_bytes(os.urandom(3), "big")
+
+    @classmethod
+    def open(cls) -> "GenericNetlink":
+        """A bound socket in the network namespace of the calling thread."""
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
+        try:
+            sock.bind((0, 0))
+            return cls(sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def family(self, name: str) -> int:
+        """The number of a generic netlink family. OSError ENOENT where the kernel has none of that name.
+
+        As root this also loads the family's module (``net/netlink/genetlink.c``, ctrl_getfamily).
+        """
+        request = attribute(CTRL_ATTR_FAMILY_NAME, name.encode("ascii") + b"\0")
+        self._send(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK, CTRL_CMD_GETFAMILY, 1, request)
+        for buffer, start, stop in list(self._receive(GENL_ID_CTRL)):
+            for kind, first, last in attributes(buffer, start, stop):
+                if kind == CTRL_ATTR_FAMILY_ID and last - first == 2:
+                    number: int = struct.unpack_from("=H", buffer, first)[0]
+                    return number
+        raise MalformedReply("The kernel's answer about the generic netlink family %s names no family id" % name)
+
+    def dump(self, family: int, command: int, version: int, request: bytes) -> List[Tuple[bytes, int, int]]:
+        """All messages of a dump, each as (datagram, first byte of its attributes, byte after the last).
+
+        Raises OSError with the kernel's errno, Temporary where the answer is not whole, MalformedReply.
+        """
+        self._send(family, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
+        return list(self._receive(family))
+
+    def _send(self, family: int, flags: int, command: int, version: int, payload: bytes) -> None:
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        body = GENERIC_HEADER.pack(command, version, 0) + payload
+        header = MESSAGE_HEADER.pack(MESSAGE_HEADER.size + len(body), family, flags, self._sequence, self._port)
+        self._socket.send(header + body)
+
+    def _receive(self, family: int) -> Iterator[Tuple[bytes, int, int]]:
+        """Messages of the current request up to its end: DONE, or the error message that acknowledges it."""
+        deadline = time.monotonic() + DUMP_TIMEOUT
+        received = idle = 0
+        while True:
+            datagram, _ancillary, flags, sender = self._receive_datagram()
+            if sender[0] != 0:
+                raise Temporary("A message of process %d came in place of the kernel's answer" % sender[0])
+            if flags & socket.MSG_TRUNC:
+                raise Temporary("The kernel's answer did not fit into %d bytes" % RECEIVE_BUFFER)
+            received += len(datagram)
+            if received > DUMP_BYTES or time.monotonic() > deadline:
+                raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
+            for kind, start, stop in self._messages(datagram):
+                if kind == NLMSG_DONE or kind == NLMSG_ERROR:
+                    code = ERROR_CODE.unpack_from(datagram, start)[0] if stop - start >= 4 else 0
+                    if code:
+                        raise OSError(-code, os.strerror(-code))
+                    return
+                if kind == NLMSG_NOOP:
+                    continue
+                if kind != family or stop - start < GENERIC_HEADER.size:
+                    raise MalformedReply("The kernel's answer has a message of type %d where %d is due" % (kind, family))
+                start += GENERIC_HEADER.size
+                idle = idle + 1 if start == stop else 0
+                if idle >= DUMP_IDLE_MESSAGES:
+                    raise MalformedReply("The kernel's answer goes on without saying anything")
+                yield datagram, start, stop
+
+    def _receive_datagram(self) -> Tuple[bytes, list, int, Tuple[int, int]]:
+        try:
+            return self._socket.recvmsg(RECEIVE_BUFFER)
+        except socket.timeout:
+            raise Temporary("The kernel did not answer within %g s" % RECEIVE_TIMEOUT) from None
+
+    def _messages(self, datagram: bytes) -> Iterator[Tuple[int, int, int]]:
+        """(type, first byte of the payload, byte after it) of each message in a datagram; none that is doubtful."""
+        offset, end = 0, len(datagram)
+        while offset < end:
+            if end - offset < MESSAGE_HEADER.size:
+                raise MalformedReply("The kernel's answer ends in mid-header, at offset %d" % offset)
+            length, kind, flags, sequence, port = MESSAGE_HEADER.unpack_from(datagram, offset)
+            if length < MESSAGE_HEADER.size or offset + length > end:
+                raise MalformedReply("The kernel's answer has a message of %d bytes at offset %d" % (length, offset))
+            if sequence != self._sequence or port != self._port:
+                raise Temporary("A message of another request came in place of the kernel's answer")
+            if flags & NLM_F_DUMP_INTR:
+                raise Temporary("The interface was changed while it was read (NLM_F_DUMP_INTR)")
+            if kind == NLMSG_OVERRUN:
+                raise Temporary("The kernel lost a part of its answer (NLMSG_OVERRUN)")
+            yield kind, offset + MESSAGE_HEADER.size, offset + length
+            offset += (length + 3) & ~3
+
+
+TEMPORARY_ERRORS = frozenset((errno.EBUSY, errno.ENOBUFS, errno.EAGAIN, errno.EINTR, errno.ENOMEM))

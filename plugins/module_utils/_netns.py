@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network namespaces: entering one to open a socket in it, never making one.
+
+A socket stays in the namespace it was opened in, whoever uses it later. So a short-lived thread enters the namespace
+(setns(2) moves one thread), opens what is needed and ends; no other thread ever sees the other namespace.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+import sys
+import threading
+from typing import Any, Callable, List, Optional, Tuple, TypeVar
+
+from ._errors import MissingDependency, MissingNamespace, NoPrivilege
+
+NAMED_NAMESPACES = "/var/run/netns"  # where ip-netns(8) keeps them
+
+SIOCGIFNAME, SIOCGIFFLAGS, SIOCGIFINDEX = 0x8910, 0x8913, 0x8933  # linux/sockios.h
+IFF_UP = 0x1
+IFREQ = struct.Struct("16s24x")  # struct ifreq of linux/if.h on 64-bit; 32-bit kernels read less of it
+
+Result = TypeVar("Result")
+
+
+def named_namespaces() -> List[str]:
+    try:
+        return sorted(os.listdir(NAMED_NAMESPACES))
+    except OSError:
+        return []
+
+
+class Namespace:
+    """A network namespace by name or path, or the caller's own (None)."""
+
+    def __init__(self, netns: Optional[str]) -> None:
+        self.netns = netns
+        self._ioctl_socket: Optional[socket.socket] = None
+        self._opened: Optional[Tuple[int, int]] = None
+
+    def __str__(self) -> str:
+        """For the end of a sentence: empty for the caller's own."""
+        return "" if self.netns is None else " in network namespace %s" % self.netns
+
+    def run(self, function: Callable[[], Result]) -> Result:
+        """Calls ``function`` inside the namespace and hands on what it returns or raises."""
+        if self.netns is None:
+            return function()
+        outcome: List[Any] = []
+
+        def enter() -> None:
+            try:
+                self._enter()
+                outcome.extend((True, function()))
+            except BaseException as error:
+                outcome.extend((False, error))
+
+        thread = threading.Thread(target=enter, name="netns", daemon=True)
+        thread.start()
+        thread.join()
+        done, result = outcome
+        if not done:
+            raise result
+        return result
+
+    def check(self) -> None:
+        """MissingNamespace where it is gone, or is another one than the sockets were opened in (those get closed).
+
+        An open socket keeps a namespace and its interfaces alive after ``ip netns del``: a watcher must let go.
+        """
+        if self.netns is None:
+            return
+        identity = self._identity()
+        if self._opened is not None and identity != self._opened:
+            self.close()
+            raise MissingNamespace("Network namespace %s was deleted and made again" % self.netns)
+        self._opened = identity
+
+    def close(self) -> None:
+        if self._ioctl_socket is not None:
+            self._ioctl_socket.close()
+        self._ioctl_socket = self._opened = None
+
+    def link(self, interface: str) -> Tuple[Optional[int], Optional[bool]]:
+        """(ifindex, administratively up) of a link; (None, None) where there is none of that name."""
+        name = interface.encode()
+        try:
+            index = self._ioctl(SIOCGIFINDEX, name)
+            flags = self._ioctl(SIOCGIFFLAGS, name)
+        except OSError:
+            return None, None
+        return struct.unpack_from("=i", index, 16)[0], bool(struct.unpack_from("=H", flags, 16)[0] & IFF_UP)
+
+    def link_name(self, ifindex: int) -> str:
+        """The name of a link, or its number where there is none (a scope of an IPv6 address)."""
+        try:
+            reply = self._ioctl(SIOCGIFNAME, struct.pack("=16xi", ifindex))
+        except OSError:
+            return str(ifindex)
+        return reply[:16].rstrip(b"\0").decode(errors="replace")
+
+    def _ioctl(self, request: int, ifreq: bytes) -> bytes:
+        if self._ioctl_socket is None:
+            self._ioctl_socket = self.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+        return fcntl.ioctl(self._ioctl_socket, request, ifreq.ljust(IFREQ.size, b"\0"))
+
+    @property
+    def path(self) -> str:
+        assert self.netns is not None
+        return self.netns if "/" in self.netns else os.path.join(NAMED_NAMESPACES, self.netns)
+
+    def _identity(self) -> Tuple[int, int]:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            raise self._missing() from None
+        return status.st_dev, status.st_ino
+
+    def _missing(self) -> MissingNamespace:
+        there = ", ".join(named_namespaces()) or "none"
+        return MissingNamespace(
+            "There is no network namespace %s (looked for %s). Named namespaces here: %s"
+            % (self.netns, self.path, there)
+        )
+
+    def _enter(self) -> None:
+        try:
+            from pyroute2 import netns as pyroute2_netns
+        except ImportError:
+            raise need_pyroute2("The option netns") from None
+        self._identity()
+        try:
+            # flags=0: its default would make a namespace that is not there.
+            pyroute2_netns.setns(self.path, flags=0)
+        except Exception:
+            # pyroute2 0.7 loses the errno of setns(2); what exists and can't be entered leaves two causes.
+            raise NoPrivilege(
+                "%s can't be entered as a network namespace. That needs the capability CAP_SYS_ADMIN (run as root, with "
+                "become), and a path must lead to a namespace, as /proc/PID/ns/net does" % self.path
+            ) from None
+
+
+def need_pyroute2(what: str) -> MissingDependency:
+    return MissingDependency(
+        "%s needs the Python library pyroute2 for %s on this host: install the package python3-pyroute2, or pyroute2 with "
+        "pip (0.7.2 or later). Only named interfaces in the caller's own network namespace can be read without it"
+        % (what, sys.executable)
+    )

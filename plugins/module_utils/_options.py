@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What users may write into options, checked: each error says which option, what is wrong and what would be right."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Dict, List, Optional
+
+from ._condition import CONDITIONS, Expected
+from ._errors import InvalidArgument
+from ._model import Device, decode_key, parse_address, parse_allowed_ip, parse_endpoint
+from ._record import device_from_record
+
+KEEPALIVE_MAX = 65535  # seconds, a 16-bit number in every implementation
+
+
+def public_key(option: str, text: Any) -> bytes:
+    try:
+        return decode_key(text)
+    except ValueError as error:
+        raise InvalidArgument("%s has %r, which is no WireGuard public key: %s" % (option, text, error)) from None
+
+
+def public_keys(option: str, texts: Optional[List[Any]]) -> Optional[List[bytes]]:
+    """None where the option is left out; an empty list is an error."""
+    if texts is None:
+        return None
+    if not isinstance(texts, list):
+        raise InvalidArgument("%s must be a list of public keys" % option)
+    if not texts:
+        raise InvalidArgument("%s is an empty list: name at least one peer, or leave the option out for all" % option)
+    return list(dict.fromkeys(public_key(option, text) for text in texts))
+
+
+def names(option: str, mapping: Optional[Dict[Any, Any]]) -> Dict[bytes, str]:
+    """Names of peers by public key."""
+    if mapping is None:
+        return {}
+    if not isinstance(mapping, dict):
+        raise InvalidArgument("%s must be a dictionary of public keys and names" % option)
+    return {public_key(option, key): str(name) for key, name in mapping.items()}
+
+
+def number(
+    option: str, value: Any, least: float, most: float = math.inf, above: bool = False
+) -> float:
+    """A finite number of at least ``least`` (greater than it, with ``above``)."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    if isinstance(value, bool) or not math.isfinite(result) or result < least or result > most or (above and result == least):
+        bound = "greater than %g" % least if above else "of at least %g" % least
+        if most < math.inf:
+            bound += " and at most %g" % most
+        raise InvalidArgument("%s is %r and must be a number %s" % (option, value, bound))
+    return result
+
+
+def keepalive(option: str, value: Any) -> int:
+    """Seconds; 0 for None."""
+    if value is None:
+        return 0
+    seconds = number(option, value, 0, KEEPALIVE_MAX)
+    if seconds != int(seconds):
+        raise InvalidArgument("%s is %r and must be a whole number of seconds" % (option, value))
+    return int(seconds)
+
+
+def condition(option: str, value: str) -> str:
+    if value not in CONDITIONS:
+        raise InvalidArgument("%s is %r. There are: %s" % (option, value, ", ".join(CONDITIONS)))
+    return value
+
+
+def expected(endpoint: Optional[str], allowed_ips: Optional[List[str]]) -> Expected:
+    """The options ``endpoint`` (an address, or an address and a port) and ``allowed_ips``."""
+    host: Optional[str] = None
+    port: Optional[int] = None
+    if endpoint is not None:
+        try:
+            host = parse_address(endpoint.strip("[]"))
+        except ValueError:
+            try:
+                host, port = parse_endpoint(endpoint)
+            except ValueError as error:
+                raise InvalidArgument(
+                    "endpoint is %r, which is neither an IP address nor an address and a port: %s. Host names are not "
+                    "looked up: WireGuard keeps addresses" % (endpoint, error)
+                ) from None
+    packed = None
+    if allowed_ips is not None:
+        try:
+            packed = tuple(sorted({parse_allowed_ip(text) for text in allowed_ips}))
+        except ValueError as error:
+            raise InvalidArgument("allowed_ips has a value that is no network: %s" % error) from None
+    return Expected(host, port, packed)
+
+
+def baseline(
+    option: str, records: Optional[List[Dict[str, Any]]], interface: str, netns: Optional[str]
+) -> Optional[Device]:
+    """The device of that name among the ``devices`` of an earlier result; None where the option is left out."""
+    if records is None:
+        return None
+    for record in records:
+        if record.get("interface") == interface and record.get("netns") == netns:
+            try:
+                return device_from_record(record)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise InvalidArgument(
+                    "%s has an entry for %s that is not of the shape that wg_device_info returns in devices: give it "
+                    "whole, without peers or keys taken out" % (option, interface)
+                ) from None
+    there = ", ".join(str(record.get("interface")) for record in records) or "none"
+    raise InvalidArgument(
+        "%s has no device %s%s, so there is nothing to compare with. Its devices: %s"
+        % (option, interface, " in network namespace %s" % netns if netns else "", there)
+    )

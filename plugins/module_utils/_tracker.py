@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows the liveness of one interface's peers from poll to poll.
+
+Looks only at peers that changed and at those for which silence alone is due to change something: quiet peers cost
+nothing, however many there are.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Dict, List, Optional, Tuple
+
+from ._liveness import (
+    DEFAULT_TIMERS,
+    DOWN,
+    INACTIVE,
+    NEVER,
+    SECOND,
+    Sight,
+    Timers,
+    is_inactive,
+    keepalive_of,
+    rule,
+)
+from ._model import Device, Peer
+
+
+class _Track:
+    """What is remembered of one peer. Moments are monotonic nanoseconds."""
+
+    __slots__ = (
+        "peer",
+        "handshake_at",
+        "since",
+        "rx_grew_at",
+        "tx_at_rx",
+        "tx_grew_at",
+        "latched",
+        "state",
+        "candidate",
+        "candidate_since",
+        "due",
+    )
+
+    def __init__(self, peer: Peer, handshake_at: int, now: int, state: str) -> None:
+        self.peer = peer
+        self.handshake_at = handshake_at
+        self.since = now  # when rx last grew, or the first look
+        self.rx_grew_at: Optional[int] = None
+        self.tx_at_rx = peer.tx_bytes
+        self.tx_grew_at: Optional[int] = None  # first growth of tx since then
+        self.latched = False
+        self.state = state  # the reported one: it held for the debounce time
+        self.candidate: Optional[str] = None
+        self.candidate_since = 0
+        self.due: Optional[int] = None
+
+
+class Tracker:
+    """States of one interface's peers. ``debounce`` is in seconds: so long a change must hold before it counts."""
+
+    def __init__(self, expected_keepalive: int = 0, debounce: float = 0.0, timers: Timers = DEFAULT_TIMERS) -> None:
+        self._expected = expected_keepalive
+        self._debounce = int(debounce * SECOND)
+        self._timers = timers
+        self._tracks: Dict[bytes, _Track] = {}
+        self._device: Optional[Device] = None
+        self._seen_at = 0  # monotonic time of the last snapshot
+        self._due: List[Tuple[int, bytes]] = []
+        self._restored: Dict[bytes, str] = {}
+
+    def restore(self, states: Dict[bytes, str]) -> None:
+        """States reported by an earlier run: what differs now is a change, and not an inventory."""
+        self._restored = dict(states)
+
+    def update(self, device: Device, wall_ns: int, monotonic_ns: int) -> Dict[bytes, Tuple[str, str]]:
+        """Takes in a snapshot; (before, now) of each state that changed, for peers that were known already."""
+        before = self._device
+        changed: Dict[bytes, Tuple[str, str]] = {}
+        self._device = device
+        if device is not before:
+            anew = before is None or is_inactive(before) != is_inactive(device)
+            if before is not None and before.ifindex != device.ifindex:
+                self._forget_objects()
+            for key in self._tracks.keys() - device.peers.keys():
+                del self._tracks[key]
+            for key, peer in device.peers.items():
+                track = self._tracks.get(key)
+                if track is None:
+                    self._start(device, peer, wall_ns, monotonic_ns, changed)
+                elif track.peer is not peer or anew:
+                    self._observe(track, peer, wall_ns, monotonic_ns)
+                    self._judge(device, track, wall_ns, monotonic_ns, changed)
+        while self._due and self._due[0][0] <= monotonic_ns:
+            due, key = heapq.heappop(self._due)
+            track = self._tracks.get(key)
+            if track is not None and track.due == due:
+                track.due = None
+                self._judge(device, track, wall_ns, monotonic_ns, changed)
+        self._seen_at = monotonic_ns
+        return changed
+
+    def state(self, key: bytes) -> str:
+        """The reported state of a peer of the last snapshot."""
+        track = self._tracks.get(key)
+        return track.state if track is not None else NEVER
+
+    def age(self, key: bytes, wall_ns: int, monotonic_ns: int) -> Optional[float]:
+        """Seconds since the last handshake of a peer of the last snapshot; None for never."""
+        track = self._tracks.get(key)
+        if track is None or not track.peer.last_handshake_ns:
+            return None
+        return self._age(track, wall_ns, monotonic_ns)
+
+    def next_due(self) -> Optional[int]:
+        """The monotonic time at which silence alone may change a state."""
+        return self._due[0][0] if self._due else None
+
+    def _start(
+        self, device: Device, peer: Peer, wall_ns: int, now: int, changed: Dict[bytes, Tuple[str, str]]
+    ) -> None:
+        track = _Track(peer, now - max(0, wall_ns - peer.last_handshake_ns), now, NEVER)
+        self._tracks[peer.public_key] = track
+        restored = self._restored.pop(peer.public_key, None)
+        # Nothing was seen yet that could have lifted it.
+        track.latched = restored == DOWN
+        track.state, wait = self._state(device, track, wall_ns, now)
+        self._schedule(track, wait, now)
+        if restored is not None and restored != track.state:
+            changed[peer.public_key] = (restored, track.state)
+
+    def _forget_objects(self) -> None:
+        """The interface is another one: its peers start again, as new as they are."""
+        for track in self._tracks.values():
+            track.latched = False
+            track.rx_grew_at = track.tx_grew_at = None
+
+    def _observe(self, track: _Track, peer: Peer, wall_ns: int, now: int) -> None:
+        before, track.peer = track.peer, peer
+        if peer.last_handshake_ns != before.last_handshake_ns:
+            # The wall clock says when, unless it was stepped: it was not before the last poll.
+            track.handshake_at = max(self._seen_at, now - max(0, wall_ns - peer.last_handshake_ns))
+            track.latched = False
+        made_anew = peer.rx_bytes < before.rx_bytes or peer.tx_bytes < before.tx_bytes
+        if peer.rx_bytes > before.rx_bytes or made_anew:
+            track.rx_grew_at = None if made_anew and not peer.rx_bytes else now
+            track.since = now
+            track.tx_at_rx = 0 if made_anew else peer.tx_bytes
+            track.tx_grew_at = None
+            track.latched = False
+        if track.tx_grew_at is None and peer.tx_bytes > track.tx_at_rx:
+            track.tx_grew_at = now
+
+    def _age(self, track: _Track, wall_ns: int, now: int) -> float:
+        """The smaller of the age by the wall clock and the age by the monotonic one, so that no clock step makes stale.
+
+        A handshake in the future of the wall clock (it was set back) has no age by it.
+        """
+        wall = wall_ns - track.peer.last_handshake_ns
+        monotonic = now - track.handshake_at
+        return (monotonic if wall < 0 else min(wall, monotonic)) / SECOND
+
+    def _state(self, device: Device, track: _Track, wall_ns: int, now: int) -> Tuple[str, Optional[float]]:
+        if is_inactive(device):
+            return INACTIVE, None
+        peer = track.peer
+        sight = Sight(
+            has_handshake=peer.last_handshake_ns != 0,
+            age=self._age(track, wall_ns, now),
+            keepalive=keepalive_of(peer, self._expected),
+            rx_quiet=None if track.rx_grew_at is None else (now - track.rx_grew_at) / SECOND,
+            tx_unanswered=peer.tx_bytes - track.tx_at_rx,
+            tx_quiet_from=None if track.tx_grew_at is None else (now - track.tx_grew_at) / SECOND,
+            quiet=(now - track.since) / SECOND,
+            latched=track.latched,
+        )
+        state, wait = rule(sight, self._timers)
+        track.latched = state == DOWN
+        return state, wait
+
+    def _judge(
+        self, device: Device, track: _Track, wall_ns: int, now: int, changed: Dict[bytes, Tuple[str, str]]
+    ) -> None:
+        state, wait = self._state(device, track, wall_ns, now)
+        if state == track.state:
+            track.candidate = None
+        else:
+            if state != track.candidate:
+                track.candidate, track.candidate_since = state, now
+            held = now - track.candidate_since
+            if held >= self._debounce:
+                changed[track.peer.public_key] = (track.state, state)
+                track.state, track.candidate = state, None
+            else:
+                left = (self._debounce - held) / SECOND
+                wait = left if wait is None else min(wait, left)
+        self._schedule(track, wait, now)
+
+    def _schedule(self, track: _Track, wait: Optional[float], now: int) -> None:
+        if wait is None:
+            return
+        due = now + int(wait * SECOND) + 1
+        # An earlier moment that stands already is kept: the peer is judged again then. So a busy peer has one entry, and
+        # not one for each poll.
+        if track.due is None or due < track.due:
+            track.due = due
+            heapq.heappush(self._due, (due, track.peer.public_key))

@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading a userspace implementation (wireguard-go, boringtun) over its UAPI socket.
+
+The protocol: https://www.wireguard.com/xplatform/#cross-platform-userspace-implementation. A socket that nobody listens
+on is left where it is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Callable, List, Optional
+
+from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unreadable
+from ._model import USERSPACE, Device, Peer
+from ._netns import Namespace
+from ._reuse import Reuse, fingerprint
+from ._uapi import PeerText, decode_device, decode_peer, split_reply
+from ._x25519 import public_key
+
+SOCKET_DIRECTORY = "/var/run/wireguard"
+TIMEOUT = 5.0  # seconds for a whole answer: 10,000 peers take 50 ms
+REPLY_BYTES = 256 << 20  # 100,000 peers with ten allowed IPs each are about 60 MB
+REQUEST = b"get=1\n\n"
+END = b"\n\n"
+
+
+def socket_path(interface: str, directory: str = SOCKET_DIRECTORY) -> str:
+    return os.path.join(directory, interface + ".sock")
+
+
+class UserspaceReader:
+    """Reads one interface, poll after poll: one connection for each, since boringtun answers one request per connection."""
+
+    backend = USERSPACE
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        interface: str,
+        directory: str = SOCKET_DIRECTORY,
+        timeout: float = TIMEOUT,
+        wall_clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.namespace = namespace
+        self.interface = interface
+        self._path = socket_path(interface, directory)
+        self._timeout = timeout
+        self._wall_clock = wall_clock
+        self._reuse: Reuse[PeerText] = Reuse()
+        self._own_key = (b"", b"")  # fingerprint of the private key, public key
+        self._ages: dict = {}  # public key -> (age as told, nanoseconds since the epoch that it was taken for)
+
+    def close(self) -> None:
+        """Nothing is held open between two polls."""
+
+    def read(self) -> Device:
+        """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
+        reply = split_reply(self._exchange())
+        if reply.errno:
+            raise Unreadable(
+                "The daemon of interface %s answers %s (errno %d)"
+                % (self.interface, os.strerror(abs(reply.errno)), reply.errno)
+            )
+        device, private_key = decode_device(reply.device)
+        if private_key is not None and any(private_key):
+            device = device._replace(public_key=self._derive(private_key))
+        ifindex, up = self.namespace.link(self.interface)
+        now = self._wall_clock()
+        peers = self._reuse.peers(
+            ((raw.key, fingerprint(*raw.lines), raw) for raw in reply.peers),
+            lambda _key, raw: self._dated(*decode_peer(raw), now),
+        )
+        self._ages = {key: age for key, age in self._ages.items() if key in peers}
+        return self._reuse.device(
+            device._replace(
+                interface=self.interface, netns=self.namespace.netns, ifindex=ifindex, up=up, peers=peers
+            )
+        )
+
+    def _derive(self, private_key: bytes) -> bytes:
+        mark = fingerprint(private_key)
+        if self._own_key[0] != mark:
+            self._own_key = (mark, public_key(private_key))
+        return self._own_key[1]
+
+    def _dated(self, peer: Peer, age: Optional[int], now: int) -> Peer:
+        """The peer with a handshake time, where the daemon told its age in nanoseconds (boringtun).
+
+        The age is turned into a time once and held while it grows: a smaller one is a new handshake.
+        """
+        if age is None:
+            self._ages.pop(peer.public_key, None)
+            return peer
+        known = self._ages.get(peer.public_key)
+        at = known[1] if known is not None and age >= known[0] else (now - age) // 1000 * 1000
+        self._ages[peer.public_key] = (age, at)
+        return peer._replace(last_handshake_ns=at)
+
+    def _exchange(self) -> bytes:
+        deadline = time.monotonic() + self._timeout
+        received: List[bytes] = []
+        size = 0
+        tail = b""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            connection.settimeout(self._timeout)
+            connection.connect(self._path)
+            connection.sendall(REQUEST)
+            while not tail.endswith(END):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise socket.timeout
+                connection.settimeout(left)
+                chunk = connection.recv(1 << 18)
+                if not chunk:
+                    raise Temporary("The daemon of interface %s hung up in mid-answer" % self.interface)
+                received.append(chunk)
+                size += len(chunk)
+                if size > REPLY_BYTES:
+                    raise MalformedReply(
+                        "The daemon of interface %s sent %d bytes without an end" % (self.interface, size)
+                    )
+                tail = (tail + chunk)[-2:]
+        except (FileNotFoundError, NotADirectoryError):
+            raise InterfaceGone(
+                "There is no interface %s%s: no WireGuard of the kernel, and no socket %s"
+                % (self.interface, self.namespace, self._path)
+            ) from None
+        except ConnectionRefusedError:
+            raise InterfaceGone(
+                "The daemon of interface %s is not running: nobody listens on %s" % (self.interface, self._path)
+            ) from None
+        except PermissionError:
+            raise NoPrivilege("The socket %s may not be opened by this user: run as root (become)" % self._path) from None
+        except socket.timeout:
+            raise Temporary(
+                "The daemon of interface %s did not answer whole within %g s (%d bytes came)"
+                % (self.interface, self._timeout, size)
+            ) from None
+        except OSError as error:
+            raise Temporary("The daemon of interface %s can't be read: %s" % (self.interface, error.strerror)) from None
+        finally:
+            connection.close()
+        return b"".join(received)

@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting until a condition holds for peers of one interface, or a time-out."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from . import _event as event_types
+from ._clock import SECOND, Clock, probes
+from ._condition import SURVIVE_REMOVAL, Expected, Seen, satisfied
+from ._diff import diff
+from ._errors import InterfaceGone, MalformedReply, Temporary, Unreadable
+from ._event import Change, Encoder
+from ._explain import explain_peer, list_some
+from ._model import Device, Peer, encode_key
+from ._reader import InterfaceReader
+from ._record import peer_record, wall_age
+from ._tracker import Tracker
+
+EVENTS_KEPT = 1000  # the latest; a long wait on a busy hub sees one for each handshake
+GONE_FOR = 2  # probes: an interface that is restarted loses its peers for a moment
+
+
+class WaitOptions(NamedTuple):
+    """What to wait for. Times are seconds; ``peers`` None is every peer of the interface."""
+
+    condition: str
+    expected: Expected = Expected()
+    peers: Optional[Tuple[bytes, ...]] = None
+    match_all: bool = True
+    timeout: float = 300.0
+    delay: float = 0.0
+    interval: float = 1.0
+    expected_keepalive: int = 0
+    host: str = ""
+    names: Mapping[bytes, str] = {}
+
+
+class Outcome(NamedTuple):
+    """How a wait ended. ``reason`` is empty on success; ``result`` has the same keys either way."""
+
+    satisfied: bool
+    reason: str
+    result: Dict[str, Any]
+
+
+class Wait:
+    """One wait. ``baseline`` is an earlier snapshot to compare with; None takes the first probe's."""
+
+    def __init__(self, reader: InterfaceReader, options: WaitOptions, baseline: Optional[Device], clock: Clock) -> None:
+        self._reader = reader
+        self._options = options
+        self._clock = clock
+        self._baseline = baseline
+        self._previous = baseline
+        self._device: Optional[Device] = None
+        self._seen_interface = False
+        self._tracker = Tracker(options.expected_keepalive)
+        self._encoder = Encoder(options.host, options.names)
+        self._events: List[event_types.Event] = []
+        self._first: Dict[bytes, Peer] = dict(baseline.peers) if baseline else {}
+        self._start: Dict[bytes, Peer] = {}  # as the first probe saw them: what a time-out's explanation counts from
+        self._removed: Set[bytes] = set()
+        self._recreated: Set[bytes] = set()
+        self._gone_for: Dict[bytes, int] = {}
+
+    def run(self) -> Outcome:
+        """Probes until the end. Raises what the first probe raises where waiting would not mend it."""
+        started = self._clock.monotonic_ns()
+        polls = 0
+        failure: Optional[Exception] = None
+        reason = ""
+        done = False
+        options = self._options
+        for _left in probes(self._clock, options.timeout, options.delay, options.interval):
+            polls += 1
+            try:
+                self._look()
+                failure = None
+            except (Temporary, MalformedReply) as error:
+                failure = error
+                continue
+            except Unreadable as error:
+                if not self._seen_interface:
+                    raise
+                failure = error
+                continue
+            done = self._holds()
+            reason = "" if done else self._hopeless()
+            if done or reason:
+                break
+        elapsed = (self._clock.monotonic_ns() - started) / SECOND
+        if not done and not reason:
+            reason = str(failure) if failure is not None else self._explain(elapsed)
+        return Outcome(done, reason, self._result(done, elapsed, polls))
+
+    def _look(self) -> None:
+        try:
+            device: Optional[Device] = self._reader.read()
+            self._seen_interface = True
+        except InterfaceGone:
+            if not self._seen_interface:
+                raise
+            device = None
+        wall, monotonic = self._clock.wall_ns(), self._clock.monotonic_ns()
+        if self._baseline is None:
+            self._baseline = self._previous = device
+            self._first = dict(device.peers) if device else {}
+        if not self._start and device is not None:
+            self._start = dict(device.peers)
+        states = self._tracker.update(device, wall, monotonic) if device else {}
+        for change in diff(self._previous, device):
+            self._note(change, wall)
+        for key, (before, now) in sorted(states.items(), key=lambda item: encode_key(item[0])):
+            assert device is not None
+            change = Change(event_types.PEER_STATE_CHANGED, device, device.peers[key], before, now)
+            self._note(change, wall)
+        self._previous = self._device = device
+        for key in self._first:
+            gone = device is None or key not in device.peers
+            self._gone_for[key] = self._gone_for.get(key, 0) + 1 if gone else 0
+
+    def _note(self, change: Change, wall: int) -> None:
+        """Remembers what a change means for the conditions, and the change itself where it is of a peer asked for."""
+        if change.peer is None:
+            self._keep(change, wall)
+            return
+        key = change.peer.public_key
+        if change.type == event_types.PEER_REMOVED:
+            self._removed.add(key)
+        elif change.type == event_types.PEER_ADDED:
+            self._first.setdefault(key, change.peer)
+            if key in self._removed:
+                self._recreated.add(key)
+        elif change.type == event_types.PEER_RECREATED:
+            self._recreated.add(key)
+        if self._options.peers is None or key in self._options.peers:
+            self._keep(change._replace(state=self._tracker.state(key), age=wall_age(change.peer, wall)), wall)
+
+    def _keep(self, change: Change, wall: int) -> None:
+        self._events.append(self._encoder.encode(change, wall))
+        del self._events[:-EVENTS_KEPT]
+
+    def _keys(self) -> List[bytes]:
+        """The peers it is about: those asked for in that order, else all that are or were there, sorted."""
+        if self._options.peers is not None:
+            return list(self._options.peers)
+        keys = set(self._device.peers if self._device else ()) | set(self._baseline.peers if self._baseline else ())
+        return sorted(keys, key=encode_key)
+
+    def _seen(self, key: bytes) -> Seen:
+        now = self._device.peers.get(key) if self._device else None
+        return Seen(
+            before=self._baseline.peers.get(key) if self._baseline else None,
+            first=self._first.get(key),
+            now=now,
+            state=self._tracker.state(key) if now is not None else None,
+            recreated=key in self._recreated,
+        )
+
+    def _satisfied(self, key: bytes) -> bool:
+        return satisfied(self._options.condition, self._options.expected, self._seen(key))
+
+    def _holds(self) -> bool:
+        keys = self._keys()
+        if not keys:
+            return self._options.condition == "absent"
+        return (all if self._options.match_all else any)(self._satisfied(key) for key in keys)
+
+    def _hopeless(self) -> str:
+        """Why the condition can no longer come true; empty while it can."""
+        options, device = self._options, self._device
+        if options.condition in SURVIVE_REMOVAL:
+            return ""
+        doomed = {
+            key: "was removed while waiting for it" for key in self._keys() if self._gone_for.get(key, 0) >= GONE_FOR
+        }
+        if device is not None and device.public_key in self._keys():
+            assert device.public_key is not None
+            doomed[device.public_key] = "is the interface's own public key, and no interface is its own peer"
+        if not doomed or (not options.match_all and len(doomed) < len(self._keys())):
+            return ""
+        sentences = ["peer %s %s" % (self._label(key), why) for key, why in doomed.items()]
+        interface = "interface %s is gone; " % self._reader.interface if device is None else ""
+        return "The condition %s can no longer come true on %s%s: %s%s" % (
+            options.condition,
+            self._reader.interface,
+            self._reader.namespace,
+            interface,
+            list_some(sentences),
+        )
+
+    def _explain(self, elapsed: float) -> str:
+        options = self._options
+        keys = self._keys()
+        missing = [key for key in keys if not self._satisfied(key)]
+        sentences = [
+            "peer %s: %s"
+            % (
+                self._label(key),
+                explain_peer(options.condition, options.expected, self._seen(key), self._start.get(key), self._device),
+            )
+            for key in missing
+        ]
+        if self._device is None:
+            sentences = ["the interface is gone"]
+        elif not keys:
+            sentences = ["the interface has no peers"]
+        return "Timed out after %.1f s waiting for %s on %s%s (%d of %d peers satisfied). %s" % (
+            elapsed,
+            options.condition,
+            self._reader.interface,
+            self._reader.namespace,
+            len(keys) - len(missing),
+            len(keys),
+            list_some(sentences),
+        )
+
+    def _label(self, key: bytes) -> str:
+        name = self._options.names.get(key)
+        return "%s (%s)" % (encode_key(key), name) if name else encode_key(key)
+
+    def _result(self, done: bool, elapsed: float, polls: int) -> Dict[str, Any]:
+        wall = self._clock.wall_ns()
+        peers = []
+        for key in self._keys():
+            seen = self._seen(key)
+            peers.append(
+                {
+                    "public_key": encode_key(key),
+                    "name": self._options.names.get(key),
+                    "satisfied": satisfied(self._options.condition, self._options.expected, seen),
+                    "before": self._record(seen.first, None, wall),
+                    "after": self._record(seen.now, seen.state, wall),
+                }
+            )
+        return {
+            "interface": self._reader.interface,
+            "netns": self._reader.namespace.netns,
+            "condition": self._options.condition,
+            "satisfied": done,
+            "peers": peers,
+            "events": self._events,
+            "elapsed": round(elapsed, 3),
+            "polls": polls,
+        }
+
+    def _record(self, peer: Optional[Peer], state: Optional[str], wall: int) -> Optional[Dict[str, Any]]:
+        if peer is None:
+            return None
+        return peer_record(peer, state, wall_age(peer, wall), self._options.names.get(peer.public_key))

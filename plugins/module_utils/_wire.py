@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The attributes of WG_CMD_GET_DEVICE, decoded (``include/uapi/linux/wireguard.h``). Pure: bytes in, values out."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from ._errors import MalformedReply, Temporary
+from ._model import KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
+from ._netlink import attributes
+from ._reuse import fingerprint
+
+Message = Tuple[bytes, int, int]  # datagram, first byte of the attributes, byte after the last
+
+WGDEVICE_A_IFINDEX, WGDEVICE_A_PRIVATE_KEY, WGDEVICE_A_PUBLIC_KEY = 1, 3, 4
+WGDEVICE_A_LISTEN_PORT, WGDEVICE_A_FWMARK, WGDEVICE_A_PEERS = 6, 7, 8
+WGPEER_A_PUBLIC_KEY, WGPEER_A_PRESHARED_KEY, WGPEER_A_ENDPOINT = 1, 2, 4
+WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, WGPEER_A_LAST_HANDSHAKE_TIME = 5, 6
+WGPEER_A_RX_BYTES, WGPEER_A_TX_BYTES, WGPEER_A_ALLOWEDIPS = 7, 8, 9
+WGALLOWEDIP_A_FAMILY, WGALLOWEDIP_A_IPADDR, WGALLOWEDIP_A_CIDR_MASK = 1, 2, 3
+
+U16, U32, U64, TIMESPEC = struct.Struct("=H"), struct.Struct("=I"), struct.Struct("=Q"), struct.Struct("=qq")
+NO_KEY = bytes(KEY_LENGTH)  # how the kernel writes an unset preshared key
+
+
+class PeerBytes(NamedTuple):
+    """One peer's attributes: a block for each message it stands in, since a long peer is cut at message ends."""
+
+    key: bytes
+    blocks: List[Message]
+
+    def mark(self) -> bytes:
+        """Tells this peer's bytes from those of another poll."""
+        return fingerprint(*[buffer[start:stop] for buffer, start, stop in self.blocks])
+
+
+def decode_device(messages: List[Message]) -> Tuple[Device, List[PeerBytes]]:
+    """The device without its peers, and the peers undecoded, those that were cut joined again.
+
+    MalformedReply with an offset where the bytes break the protocol; Temporary where one peer comes twice, which a
+    dump that was changed underneath can show.
+    """
+    fields: Dict[str, object] = {}
+    peers: List[PeerBytes] = []
+    seen = set()
+    for buffer, start, stop in messages:
+        for kind, first, last in attributes(buffer, start, stop):
+            if kind == WGDEVICE_A_PEERS:
+                for _index, peer_start, peer_stop in attributes(buffer, first, last):
+                    key = _peer_key(buffer, peer_start, peer_stop)
+                    block = (buffer, peer_start, peer_stop)
+                    if peers and peers[-1].key == key:
+                        peers[-1].blocks.append(block)
+                    elif key in seen:
+                        raise Temporary("The kernel's answer names one peer at two places")
+                    else:
+                        seen.add(key)
+                        peers.append(PeerBytes(key, [block]))
+            elif kind == WGDEVICE_A_IFINDEX:
+                fields["ifindex"] = _number(U32, buffer, first, last)
+            elif kind == WGDEVICE_A_PRIVATE_KEY:
+                fields["has_private_key"] = _key(buffer, first, last) != NO_KEY
+            elif kind == WGDEVICE_A_PUBLIC_KEY:
+                fields["public_key"] = _key(buffer, first, last)
+            elif kind == WGDEVICE_A_LISTEN_PORT:
+                fields["listen_port"] = _number(U16, buffer, first, last)
+            elif kind == WGDEVICE_A_FWMARK:
+                fields["fwmark"] = _number(U32, buffer, first, last)
+    if "ifindex" not in fields:
+        raise MalformedReply("The kernel's answer has no interface index")
+    fields.setdefault("has_private_key", False)
+    return Device(interface="", backend=KERNEL, **fields), peers  # type: ignore[arg-type]
+
+
+def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Peer:
+    """A peer from its blocks: scalars from where they are present, allowed IPs from all."""
+    preshared_key: Optional[bytes] = None
+    endpoint: Optional[Endpoint] = None
+    keepalive = handshake = received = sent = 0
+    allowed_ips: List[bytes] = []
+    for buffer, start, stop in raw.blocks:
+        for kind, first, last in attributes(buffer, start, stop):
+            if kind == WGPEER_A_ALLOWEDIPS:
+                for _index, ip_start, ip_stop in attributes(buffer, first, last):
+                    allowed_ips.append(_allowed_ip(buffer, ip_start, ip_stop))
+            elif kind == WGPEER_A_PRESHARED_KEY:
+                secret = _key(buffer, first, last)
+                preshared_key = None if secret == NO_KEY else fingerprint(secret)
+            elif kind == WGPEER_A_ENDPOINT:
+                endpoint = _endpoint(buffer, first, last, scope_name)
+            elif kind == WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL:
+                keepalive = _number(U16, buffer, first, last)
+            elif kind == WGPEER_A_LAST_HANDSHAKE_TIME:
+                seconds, nanoseconds = _unpack(TIMESPEC, buffer, first, last)
+                handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
+            elif kind == WGPEER_A_RX_BYTES:
+                received = _number(U64, buffer, first, last)
+            elif kind == WGPEER_A_TX_BYTES:
+                sent = _number(U64, buffer, first, last)
+    return Peer(
+        raw.key, preshared_key, endpoint, tuple(sorted(allowed_ips)), keepalive, handshake, received, sent
+    )
+
+
+def _peer_key(buffer: bytes, start: int, stop: int) -> bytes:
+    for kind, first, last in attributes(buffer, start, stop):
+        if kind == WGPEER_A_PUBLIC_KEY:
+            return _key(buffer, first, last)
+    raise MalformedReply("The kernel's answer has a peer without a public key at offset %d" % start)
+
+
+def _key(buffer: bytes, first: int, last: int) -> bytes:
+    if last - first != KEY_LENGTH:
+        raise _wrong_length(first, last, KEY_LENGTH)
+    return buffer[first:last]
+
+
+def _unpack(layout: struct.Struct, buffer: bytes, first: int, last: int) -> tuple:
+    if last - first != layout.size:
+        raise _wrong_length(first, last, layout.size)
+    return layout.unpack_from(buffer, first)
+
+
+def _number(layout: struct.Struct, buffer: bytes, first: int, last: int) -> int:
+    number: int = _unpack(layout, buffer, first, last)[0]
+    return number
+
+
+def _wrong_length(first: int, last: int, due: int) -> MalformedReply:
+    return MalformedReply(
+        "The kernel's answer has a value of %d bytes at offset %d, where %d are due" % (last - first, first, due)
+    )
+
+
+def _endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[int], str]) -> Endpoint:
+    """A struct sockaddr_in or sockaddr_in6: port big-endian, scope_id in host order."""
+    length = last - first
+    family = U16.unpack_from(buffer, first)[0] if length >= 2 else 0
+    if family == socket.AF_INET and length >= 8:
+        port = int.from_bytes(buffer[first + 2 : first + 4], "big")
+        return Endpoint(socket.inet_ntop(socket.AF_INET, buffer[first + 4 : first + 8]), port)
+    if family == socket.AF_INET6 and length >= 28:
+        port = int.from_bytes(buffer[first + 2 : first + 4], "big")
+        host = socket.inet_ntop(socket.AF_INET6, buffer[first + 8 : first + 24])
+        scope = U32.unpack_from(buffer, first + 24)[0]
+        return Endpoint("%s%%%s" % (host, scope_name(scope)) if scope else host, port)
+    raise MalformedReply(
+        "The kernel's answer has an endpoint of %d bytes and address family %d at offset %d" % (length, family, first)
+    )
+
+
+def _allowed_ip(buffer: bytes, start: int, stop: int) -> bytes:
+    family = mask = -1
+    address = b""
+    for kind, first, last in attributes(buffer, start, stop):
+        if kind == WGALLOWEDIP_A_FAMILY:
+            family = _number(U16, buffer, first, last)
+        elif kind == WGALLOWEDIP_A_IPADDR:
+            address = buffer[first:last]
+        elif kind == WGALLOWEDIP_A_CIDR_MASK and last - first == 1:
+            mask = buffer[first]
+    size = {socket.AF_INET: 4, socket.AF_INET6: 16}.get(family, -1)
+    if size != len(address) or not 0 <= mask <= size * 8:
+        raise MalformedReply(
+            "The kernel's answer has an allowed IP at offset %d that is none: family %d, %d bytes, prefix length %d"
+            % (start, family, len(address), mask)
+        )
+    return pack_allowed_ip(address, mask)

@@ -24,18 +24,22 @@ from .ansible import write_interpreter, write_inventory
 from .commands import LabError, LabTimeout, wait_for
 from .keys import KeyPair, generate_keys, generate_preshared_key
 from .network import Host, Network
+from .processes import Ansible, Running, TaskResult
 from .signals import Terminated, terminable
 from .star import Star, star
 from .wireguard import Interface, connect
 
 __all__ = [
+    "Ansible",
     "Host",
     "Interface",
     "KeyPair",
     "LabError",
     "LabTimeout",
     "Network",
+    "Running",
     "Star",
+    "TaskResult",
     "Terminated",
     "connect",
     "generate_keys",

@@ -175,13 +175,17 @@ class FakeDaemon:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.die()
+        self.path.unlink(missing_ok=True)
+
+    def die(self) -> None:
+        """Stop answering as a killed daemon does: the socket file stays, and refuses."""
         self._stopping.set()
         for client in list(self._clients.values()):
             _shut(client)  # wakes a thread that is sending to a client who does not read
         for thread in self._threads:
             thread.join(timeout=5)
         self._listener.close()
-        self.path.unlink(missing_ok=True)
 
     def _start(self, function: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=function, args=arguments, daemon=True)

@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ansible-playbook and ansible-rulebook as child processes whose output and task results we keep."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .commands import LabError, LabTimeout, wait_for
+
+_CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one task did on one host. `status`: started, ok, changed, failed, ignored, skipped, unreachable."""
+
+    time: float  # epoch seconds when it was reported
+    status: str
+    host: str
+    task: str
+    result: dict[str, Any]
+
+
+class Running:
+    """A started command. Leaving its block ends it and whatever it started."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], folder: Path, name: str) -> None:
+        """Start it. Its output and task results are `folder`/`name`.log and .results."""
+        self.name = Path(argv[0]).name
+        self._log = folder / f"{name}.log"
+        self._results = folder / f"{name}.results"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**env, "LAB_RESULTS": str(self._results)},
+                cwd=folder,
+                start_new_session=True,  # so that ending the group ends its children, and Ctrl-C comes to us alone
+            )
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.poll()
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far, both streams."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def tasks(self) -> list[TaskResult]:
+        """Task reports so far, in order."""
+        try:
+            text = self._results.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return [TaskResult(**json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def reports(self, task: str, host: str | None = None) -> list[TaskResult]:
+        """Reports of the end of a task, on one host or all."""
+        return [
+            report
+            for report in self.tasks
+            if report.task == task and host in (None, report.host) and report.status != "started"
+        ]
+
+    def result(self, task: str, host: str | None = None) -> dict[str, Any]:
+        """The result of the task of this name; on the only host it ran on, or the one named."""
+        found = self.reports(task, host)
+        if len(found) != 1:
+            raise LabError(f"Expected one result of the task '{task}' and found {len(found)} in:\n{self.output}")
+        return found[0].result
+
+    def wait_for_report(self, task: str, status: str, timeout: float = 30.0) -> TaskResult:
+        """Wait until a task has this status; LabError at once when the process ends before."""
+
+        def reported() -> TaskResult | None:
+            ended = self.returncode is not None
+            for report in self.tasks:
+                if report.task == task and report.status == status:
+                    return report
+            if ended:
+                raise LabError(f"{self.name} ended before the task '{task}' was {status}.")
+            return None
+
+        return wait_for(reported, timeout, f"the task '{task}' to be {status}")
+
+    def wait_for_output(self, text: str, timeout: float = 30.0) -> None:
+        """Wait until something was printed; LabError at once when the process ends before."""
+
+        def printed() -> bool:
+            ended = self.returncode is not None
+            if text in self.output:
+                return True
+            if ended:
+                raise LabError(f"{self.name} ended before it printed '{text}'.")
+            return False
+
+        wait_for(printed, timeout, f"{self.name} to print '{text}'")
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the end and return the exit status."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise LabTimeout(
+                f"{self.name} did not end within {timeout:g} seconds. It printed:\n{self.output}"
+            ) from None
+
+    def end(self, patience: float = 5.0) -> None:
+        """Ask the process to end, and end its whole group when it does not, or leaves children."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # the session is ours, so is everybody in the group
+        self._process.wait()
+
+
+class Ansible:
+    """The Ansible commands of one environment, shut off from the user's own configuration and home."""
+
+    def __init__(self, collections_path: Path, folder: Path, bin_folder: Path | None = None) -> None:
+        """`folder` gets every temporary file; `bin_folder` has the commands, by default beside the running Python."""
+        self.folder = folder
+        self._bin = bin_folder or Path(sys.executable).parent
+        self._started = 0
+        configuration = folder / "ansible.cfg"
+        configuration.touch()  # an empty one, in place of the user's own
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "PATH": os.pathsep.join([str(self._bin), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
+            "LC_ALL": "C.UTF-8",  # Ansible refuses to run without UTF-8
+            "TMPDIR": str(folder),
+            "ANSIBLE_CONFIG": str(configuration),
+            "ANSIBLE_HOME": str(folder / "ansible-home"),
+            "ANSIBLE_REMOTE_TEMP": str(folder / "ansible-remote"),
+            "ANSIBLE_COLLECTIONS_PATH": str(collections_path),
+            "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "lab_results",
+            "ANSIBLE_NOCOLOR": "1",
+        }
+
+    def playbook(
+        self, playbook: Path, inventory: Path, *options: str, variables: Mapping[str, Any] | None = None
+    ) -> Running:
+        """Start ansible-playbook; to be used in a `with` block."""
+        argv = ["ansible-playbook", "--inventory", str(inventory), *options]
+        if variables:
+            argv += ["--extra-vars", json.dumps(variables)]
+        return self._start([*argv, str(playbook)])
+
+    def rulebook(
+        self, rulebook: Path, inventory: Path, *options: str, variables: Mapping[str, Any] | None = None
+    ) -> Running:
+        """Start ansible-rulebook; to be used in a `with` block."""
+        argv = ["ansible-rulebook", "--inventory", str(inventory), "--rulebook", str(rulebook), *options]
+        if variables:
+            path = self.folder / "rulebook-variables.json"
+            path.write_text(json.dumps(variables), encoding="utf-8")
+            argv += ["--vars", str(path)]
+        return self._start(argv)
+
+    def _start(self, argv: Sequence[str]) -> Running:
+        command = self._bin / argv[0]
+        if not command.exists():
+            raise LabError(f"There is no {argv[0]} in {self._bin}. Run scripts/setup first.")
+        self._started += 1
+        return Running([str(command), *argv[1:]], self.environment, self.folder, f"{argv[0]}-{self._started}")

@@ -12,7 +12,7 @@ from typing import Dict, Iterable, List, Optional, Sequence
 
 from ._errors import InvalidArgument, Temporary, WireGuardError
 from ._model import KERNEL, USERSPACE
-from ._netns import Namespace, need_pyroute2
+from ._netns import NEEDED_FOR_FINDING, Namespace, require_pyroute2
 from ._reader import AUTO
 from ._userspace import SOCKET_DIRECTORY, socket_path
 
@@ -64,10 +64,8 @@ def find(namespace: Namespace, backend: str = AUTO, directory: str = SOCKET_DIRE
 
 def kernel_interfaces(namespace: Namespace) -> List[str]:
     """Links of kind wireguard, filtered by the kernel (RTM_GETLINK with IFLA_INFO_KIND)."""
-    try:
-        from pyroute2 import IPRoute
-    except ImportError:
-        raise need_pyroute2("Finding interfaces (no name given, or a glob)") from None
+    require_pyroute2(NEEDED_FOR_FINDING)
+    from pyroute2 import IPRoute
 
     def dump() -> List[str]:
         with IPRoute() as route:

@@ -90,21 +90,23 @@ class Encoder:
         self._names = names
         self._sequence = 0
 
-    def encode(self, change: Change, observed_ns: int) -> Event:
+    def encode(self, change: Change, observed_ns: int, numbered: bool = True) -> Event:
+        """The event of a change seen at ``observed_ns`` of the wall clock; an unnumbered one has sequence None."""
         device, peer = change.device, change.peer
-        self._sequence += 1
+        if numbered:
+            self._sequence += 1
         name = self._names.get(peer.public_key) if peer is not None else None
         previous, current = _value(change, change.previous), _value(change, change.current)
         event: Event = {
             "schema": SCHEMA,
             "type": change.type,
             "initial": change.initial,
-            "sequence": self._sequence,
+            "sequence": self._sequence if numbered else None,
             "observed_at": iso_time(observed_ns),
             "observed_at_epoch": epoch_time(observed_ns),
             "host": self._host,
             "netns": device.netns if device is not None else None,
-            "interface": device.interface if device is not None else None,
+            "interface": device.interface or None if device is not None else None,
             "ifindex": device.ifindex if device is not None else None,
             "public_key": encode_key(peer.public_key) if peer is not None else None,
             "name": name,

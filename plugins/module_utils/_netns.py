@@ -23,6 +23,7 @@ NAMED_NAMESPACES = "/var/run/netns"  # where ip-netns(8) keeps them
 
 SIOCGIFNAME, SIOCGIFFLAGS, SIOCGIFINDEX = 0x8910, 0x8913, 0x8933  # linux/sockios.h
 IFF_UP = 0x1
+RTMGRP_LINK = 0x1  # linux/rtnetlink.h
 IFREQ = struct.Struct("16s24x")  # struct ifreq of linux/if.h on 64-bit; 32-bit kernels read less of it
 
 Result = TypeVar("Result")
@@ -40,7 +41,9 @@ class Namespace:
 
     def __init__(self, netns: Optional[str]) -> None:
         self.netns = netns
+        self.generation = 0  # rises when sockets opened earlier are of a namespace that is no more
         self._ioctl_socket: Optional[socket.socket] = None
+        self._link_socket: Optional[socket.socket] = None
         self._opened: Optional[Tuple[int, int]] = None
 
     def __str__(self) -> str:
@@ -75,16 +78,31 @@ class Namespace:
         """
         if self.netns is None:
             return
-        identity = self._identity()
+        try:
+            identity = self._identity()
+        except MissingNamespace:
+            self.close()
+            raise
         if self._opened is not None and identity != self._opened:
             self.close()
             raise MissingNamespace("Network namespace %s was deleted and made again" % self.netns)
         self._opened = identity
 
     def close(self) -> None:
-        if self._ioctl_socket is not None:
-            self._ioctl_socket.close()
-        self._ioctl_socket = self._opened = None
+        for sock in (self._ioctl_socket, self._link_socket):
+            if sock is not None:
+                sock.close()
+        self._ioctl_socket = self._link_socket = self._opened = None
+        self.generation += 1
+
+    def link_socket(self) -> socket.socket:
+        """A non-blocking socket on which the kernel tells of every change of a link (rtnetlink(7), RTMGRP_LINK).
+
+        What it tells is not decoded: that there is something to read is reason enough to look.
+        """
+        if self._link_socket is None:
+            self._link_socket = self.run(_open_link_socket)
+        return self._link_socket
 
     def link(self, interface: str) -> Tuple[Optional[int], Optional[bool]]:
         """(ifindex, administratively up) of a link; (None, None) where there is none of that name."""
@@ -129,10 +147,9 @@ class Namespace:
         )
 
     def _enter(self) -> None:
-        try:
-            from pyroute2 import netns as pyroute2_netns
-        except ImportError:
-            raise need_pyroute2("The option netns") from None
+        require_pyroute2(NEEDED_FOR_NETNS)
+        from pyroute2 import netns as pyroute2_netns
+
         self._identity()
         try:
             # flags=0: its default would make a namespace that is not there.
@@ -145,9 +162,25 @@ class Namespace:
             ) from None
 
 
-def need_pyroute2(what: str) -> MissingDependency:
-    return MissingDependency(
-        "%s needs the Python library pyroute2 for %s on this host: install the package python3-pyroute2, or pyroute2 with "
-        "pip (0.7.2 or later). Only named interfaces in the caller's own network namespace can be read without it"
-        % (what, sys.executable)
+def _open_link_socket() -> socket.socket:
+    sock = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
     )
+    sock.bind((0, RTMGRP_LINK))
+    return sock
+
+
+NEEDED_FOR_NETNS = "The option netns"
+NEEDED_FOR_FINDING = "Finding interfaces (no name given, or a glob)"
+
+
+def require_pyroute2(what: str) -> None:
+    """MissingDependency, with how to get it, where it can't be imported."""
+    try:
+        import pyroute2  # noqa: F401
+    except ImportError:
+        raise MissingDependency(
+            "%s needs the Python library pyroute2 for %s on this host: install the package python3-pyroute2, or pyroute2 "
+            "with pip (0.7.2 or later). Only named interfaces in the caller's own network namespace can be read without it"
+            % (what, sys.executable)
+        ) from None

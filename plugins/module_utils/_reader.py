@@ -33,6 +33,7 @@ class InterfaceReader:
         self.backend = backend
         self._directory = directory
         self._last: Optional[Union[KernelReader, UserspaceReader]] = None
+        self._generation = namespace.generation
 
     def close(self) -> None:
         if self._last is not None:
@@ -46,6 +47,9 @@ class InterfaceReader:
         except WireGuardError:
             self.close()
             raise
+        if self._generation != self.namespace.generation:
+            self.close()
+            self._generation = self.namespace.generation
         if self._last is not None:
             try:
                 return self._last.read()
@@ -90,7 +94,9 @@ class InterfaceReader:
                 return InterfaceGone(
                     "There is no interface %s%s; %s. %s" % (self.interface, self.namespace, socket_there, error)
                 )
-            return NoKernelModule("%s; %s" % (error, socket_there))
+            return NoKernelModule(
+                "Interface %s%s can't be read as WireGuard; %s. %s" % (self.interface, self.namespace, socket_there, error)
+            )
         if isinstance(error, NotWireGuard):
             return NotWireGuard("%s, and %s" % (error, socket_there))
         return error

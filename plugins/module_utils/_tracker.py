@@ -27,6 +27,9 @@ from ._liveness import (
 from ._model import Device, Peer
 
 
+Changes = Dict[bytes, Tuple[Optional[str], Optional[str]]]
+
+
 class _Track:
     """What is remembered of one peer. Moments are monotonic nanoseconds."""
 
@@ -75,17 +78,17 @@ class Tracker:
         """States reported by an earlier run: what differs now is a change, and not an inventory."""
         self._restored = dict(states)
 
-    def update(self, device: Device, wall_ns: int, monotonic_ns: int) -> Dict[bytes, Tuple[str, str]]:
-        """Takes in a snapshot; (before, now) of each state that changed, for peers that were known already."""
+    def update(self, device: Device, wall_ns: int, monotonic_ns: int) -> Changes:
+        """Takes in a snapshot; (before, now) of each state that changed, None where the peer came or went."""
         before = self._device
-        changed: Dict[bytes, Tuple[str, str]] = {}
+        changed: Changes = {}
         self._device = device
         if device is not before:
             anew = before is None or is_inactive(before) != is_inactive(device)
             if before is not None and before.ifindex != device.ifindex:
                 self._forget_objects()
             for key in self._tracks.keys() - device.peers.keys():
-                del self._tracks[key]
+                changed[key] = (self._tracks.pop(key).state, None)
             for key, peer in device.peers.items():
                 track = self._tracks.get(key)
                 if track is None:
@@ -105,7 +108,7 @@ class Tracker:
     def state(self, key: bytes) -> str:
         """The reported state of a peer of the last snapshot."""
         track = self._tracks.get(key)
-        return track.state if track is not None else NEVER
+        return track.state if track is not None else self._restored.get(key, NEVER)
 
     def age(self, key: bytes, wall_ns: int, monotonic_ns: int) -> Optional[float]:
         """Seconds since the last handshake of a peer of the last snapshot; None for never."""
@@ -119,7 +122,7 @@ class Tracker:
         return self._due[0][0] if self._due else None
 
     def _start(
-        self, device: Device, peer: Peer, wall_ns: int, now: int, changed: Dict[bytes, Tuple[str, str]]
+        self, device: Device, peer: Peer, wall_ns: int, now: int, changed: Changes
     ) -> None:
         track = _Track(peer, now - max(0, wall_ns - peer.last_handshake_ns), now, NEVER)
         self._tracks[peer.public_key] = track
@@ -128,8 +131,7 @@ class Tracker:
         track.latched = restored == DOWN
         track.state, wait = self._state(device, track, wall_ns, now)
         self._schedule(track, wait, now)
-        if restored is not None and restored != track.state:
-            changed[peer.public_key] = (restored, track.state)
+        changed[peer.public_key] = (restored, track.state)
 
     def _forget_objects(self) -> None:
         """The interface is another one: its peers start again, as new as they are."""
@@ -181,7 +183,7 @@ class Tracker:
         return state, wait
 
     def _judge(
-        self, device: Device, track: _Track, wall_ns: int, now: int, changed: Dict[bytes, Tuple[str, str]]
+        self, device: Device, track: _Track, wall_ns: int, now: int, changed: Changes
     ) -> None:
         state, wait = self._state(device, track, wall_ns, now)
         if state == track.state:

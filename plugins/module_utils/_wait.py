@@ -114,9 +114,8 @@ class Wait:
         for change in diff(self._previous, device):
             self._note(change, wall)
         for key, (before, now) in sorted(states.items(), key=lambda item: encode_key(item[0])):
-            assert device is not None
-            change = Change(event_types.PEER_STATE_CHANGED, device, device.peers[key], before, now)
-            self._note(change, wall)
+            if device is not None and before is not None and now is not None:
+                self._note(Change(event_types.PEER_STATE_CHANGED, device, device.peers[key], before, now), wall)
         self._previous = self._device = device
         for key in self._first:
             gone = device is None or key not in device.peers

@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state file of ``initial: resume``: what was told already, so that after a restart only the rest is.
+
+SQLite, so that a change costs a row and a SIGKILL at any moment leaves the last commit. It holds the facts that events
+carry (``_mirror.py``), no counters, no secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from typing import Dict, List, Optional, Set, Tuple
+
+from ._errors import InvalidArgument, WireGuardError
+from ._event import Event
+from ._mirror import PEER_FACTS, Place, apply
+from ._record import Record, device_from_record
+
+SCHEMA_VERSION = 1
+INTERFACE_ROW = ""  # in place of a public key
+LOCK_TIMEOUT = 2.0  # seconds
+
+_CREATE = """
+CREATE TABLE facts (
+    netns TEXT NOT NULL, interface TEXT NOT NULL, public_key TEXT NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (netns, interface, public_key)
+) WITHOUT ROWID
+"""
+
+
+class StateFileError(WireGuardError):
+    """The state file can't be written now. What it lacks is kept, and written when it can be again."""
+
+
+class StateFile:
+    """Opened once, for one watcher. ``note`` is cheap and writes nothing; ``flush`` writes what was noted."""
+
+    def __init__(self, path: str, host: str) -> None:
+        """Opens or makes the file. InvalidArgument where that can't be; a damaged file is put aside, see ``complaint``."""
+        self.path = path
+        self.complaint: Optional[str] = None
+        self._host = host
+        self._rows: Set[Tuple[Place, str]] = set()
+        self.state: Dict[Place, Record] = {}
+        directory = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(directory):
+            raise InvalidArgument("state_file is %s, and there is no directory %s: create it first" % (path, directory))
+        try:
+            self._connection = self._open()
+        except _Unusable as error:
+            self._put_aside(str(error))
+            self._connection = self._open()
+
+    def note(self, event: Event) -> None:
+        """Takes in an event that was delivered."""
+        place = apply(self.state, event)
+        if place is not None:
+            gone = place not in self.state
+            self._rows.add((place, INTERFACE_ROW if event["public_key"] is None or gone else event["public_key"]))
+
+    @property
+    def pending(self) -> bool:
+        """Whether something noted is not yet in the file."""
+        return bool(self._rows)
+
+    def flush(self) -> None:
+        """Writes what was noted, as one transaction. StateFileError where it can't; it then stays noted."""
+        rows = list(self._rows)
+        if not rows:
+            return
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for place, public_key in rows:
+                    self._write(place, public_key)
+        except sqlite3.Error as error:
+            raise StateFileError(
+                "The state file %s can't be written (%s): events go on, and what was told already will be known again as "
+                "soon as it can. Look at the space, the permissions and the health of its disk" % (self.path, error)
+            ) from None
+        self._rows.difference_update(rows)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _write(self, place: Place, public_key: str) -> None:
+        _host, netns, interface = place
+        where = (netns or "", interface)
+        entry = self.state.get(place)
+        if entry is None:
+            self._connection.execute("DELETE FROM facts WHERE netns = ? AND interface = ?", where)
+            return
+        facts = entry["interface"] if public_key == INTERFACE_ROW else entry["peers"].get(public_key)
+        if facts is None:
+            statement, values = "DELETE FROM facts WHERE netns = ? AND interface = ? AND public_key = ?", where
+            self._connection.execute(statement, (*values, public_key))
+        else:
+            text = json.dumps(facts, sort_keys=True)
+            self._connection.execute("REPLACE INTO facts VALUES (?, ?, ?, ?)", (*where, public_key, text))
+
+    def _open(self) -> sqlite3.Connection:
+        connection: Optional[sqlite3.Connection] = None
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+            )
+            # One watcher to a file; the lock goes with the process, however it ends.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            # In WAL mode this loses at most the last commits at a power failure, never the file; a SIGKILL loses nothing.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            self._prepare(connection)
+            return connection
+        except sqlite3.OperationalError as error:
+            _close(connection)
+            why = "another process uses it" if "locked" in str(error) else str(error)
+            raise InvalidArgument(
+                "state_file is %s, which can't be opened for writing: %s. Give each source a file of its own, in a directory "
+                "it may write to" % (self.path, why)
+            ) from None
+        except sqlite3.DatabaseError as error:
+            _close(connection)
+            raise _Unusable("is damaged (%s)" % error) from None
+        except (ValueError, KeyError, TypeError):
+            _close(connection)
+            raise _Unusable("is damaged (a row is not what it should be)") from None
+        except BaseException:
+            _close(connection)
+            raise
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if not tables and version == 0:
+            connection.execute(_CREATE)
+            connection.execute("PRAGMA user_version = %d" % SCHEMA_VERSION)
+        elif version != SCHEMA_VERSION or tables != ["facts"]:
+            connection.execute("ROLLBACK")
+            raise _Unusable("is of another version, or of another program")
+        connection.execute("COMMIT")
+        self._load(connection.execute("SELECT netns, interface, public_key, facts FROM facts").fetchall())
+
+    def _load(self, rows: List[Tuple[str, str, str, str]]) -> None:
+        state: Dict[Place, Record] = {}
+        for netns, interface, public_key, text in rows:
+            place = (self._host, netns or None, interface)
+            entry = state.setdefault(place, {"interface": {}, "peers": {}})
+            facts = json.loads(text)
+            if public_key == INTERFACE_ROW:
+                entry["interface"] = dict(facts)
+            else:
+                entry["peers"][public_key] = {fact: facts[fact] for fact in PEER_FACTS}
+        for entry in state.values():
+            device_from_record(dict(entry["interface"], peers=list(entry["peers"].values())))
+        self.state = state
+
+    def _put_aside(self, why: str) -> None:
+        aside = self.path + ".damaged"
+        try:
+            os.replace(self.path, aside)
+            for suffix in ("-wal", "-shm"):
+                if os.path.exists(self.path + suffix):
+                    os.replace(self.path + suffix, aside + suffix)
+        except OSError as error:
+            raise InvalidArgument(
+                "state_file is %s, which %s and can't be put aside: %s" % (self.path, why, error.strerror)
+            ) from None
+        self.complaint = (
+            "The state file %s %s. It was kept as %s and a new one begun, so everything found now comes as initial"
+            % (self.path, why, aside)
+        )
+
+
+class _Unusable(WireGuardError):
+    """The file is there, and not one to go on with."""
+
+
+def _close(connection: Optional[sqlite3.Connection]) -> None:
+    if connection is not None:
+        connection.close()

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When to poll: on a monotonic grid, and at once when links or sockets change."""
+
+from __future__ import annotations
+
+import threading
+from typing import Optional
+
+from ._clock import SECOND, Clock
+from ._trigger import Triggers
+from ._watch import Batch, Watcher
+
+GAP = 0.05  # seconds at least between two polls that signs caused: a host that starts a hundred containers is no reason for more
+
+
+class Stream:
+    """Yields the batches of a watcher, forever. ``next`` blocks and belongs to one thread; ``stop`` may come from another."""
+
+    def __init__(self, watcher: Watcher, triggers: Triggers, clock: Optional[Clock] = None) -> None:
+        self._watcher = watcher
+        self._triggers = triggers
+        self._clock = clock or Clock()
+        self._interval = int(watcher.options.interval * SECOND)
+        self._start: Optional[int] = None
+        self._polled_at = 0
+        self._stopped = threading.Event()
+
+    def next(self) -> Optional[Batch]:
+        """The next batch that holds something; None once stopped. The batch before it is to be confirmed by then."""
+        while not self._stopped.is_set():
+            links_changed = self._pause()
+            if self._stopped.is_set():
+                break
+            self._polled_at = self._clock.monotonic_ns()
+            batch = self._watcher.poll(links_changed)
+            if batch:
+                return batch
+            self._watcher.confirm()
+        return None
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._triggers.wake()
+
+    def _pause(self) -> bool:
+        """Waits for the next moment to poll; True where links or sockets changed."""
+        now = self._clock.monotonic_ns()
+        if self._start is None:
+            self._start = now
+            # Opens what signs come through, so that what changes from here on is noticed.
+            self._triggers.wait(0)
+            return True
+        # A poll that took longer than the interval skips points of the grid; it does not shift it.
+        due = self._start + ((self._polled_at - self._start) // self._interval + 1) * self._interval
+        if self._watcher.heartbeat_at is not None:
+            due = min(due, self._watcher.heartbeat_at)
+        sign = False
+        while now < due and not self._stopped.is_set():
+            if self._triggers.wait((due - now) / SECOND):
+                sign = True
+                due = min(due, max(now, self._polled_at + int(GAP * SECOND)))
+            now = self._clock.monotonic_ns()
+        return sign

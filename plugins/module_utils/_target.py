@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One watched interface: what it is now, and what of it was told already. What is told is the difference of the two."""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional
+
+from . import _event as event_types
+from ._clock import Clock
+from ._diff import diff
+from ._errors import InterfaceGone, WireGuardError
+from ._event import Change
+from ._model import Device, encode_key
+from ._reader import InterfaceReader
+from ._record import Record, device_from_record, wall_age
+from ._tracker import Tracker
+
+_OF_ONE_PEER_CHANGED = frozenset(event_types.TYPES) - {
+    event_types.PEER_ADDED,
+    event_types.PEER_REMOVED,
+    event_types.INTERFACE_ADDED,
+    event_types.INTERFACE_REMOVED,
+    event_types.INTERFACE_CHANGED,
+}
+
+
+class Trouble:
+    """Whether something can be read or written; told once when it begins, and once when it is over."""
+
+    def __init__(self) -> None:
+        self.reason: Optional[str] = None
+        self._told = False
+
+    def over(self, about: Optional[Device]) -> List[Change]:
+        """watch_recovered, if that is to be told."""
+        return [Change(event_types.WATCH_RECOVERED, about)] if self._told and self.reason is None else []
+
+    def begun(self, about: Optional[Device]) -> List[Change]:
+        """watch_degraded, if that is to be told."""
+        if self._told or self.reason is None:
+            return []
+        return [Change(event_types.WATCH_DEGRADED, about, reason=self.reason)]
+
+    def confirm(self) -> None:
+        self._told = self.reason is not None
+
+
+class Inventory(NamedTuple):
+    """What the first successful look finds. ``told``: as events; ``initial``: as there at start, and not come since."""
+
+    initial: bool = True
+    told: bool = True
+
+
+class Target:
+    """Follows one interface. ``look`` reads it, ``changes`` compares with what was told, ``confirm`` says it was told.
+
+    Between two confirmations any number of looks may lie: only the net difference is told. ``named``: the user wrote this
+    very name, so its absence is worth a word.
+    """
+
+    def __init__(
+        self,
+        reader: InterfaceReader,
+        clock: Clock,
+        inventory: Inventory,
+        named: bool,
+        expected_keepalive: int = 0,
+        debounce: float = 0.0,
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._inventory = inventory
+        self._named = named
+        self._expected_keepalive = expected_keepalive
+        self._debounce = debounce
+        self._tracker = Tracker(expected_keepalive, debounce)
+        self._current: Optional[Device] = None
+        self._told: Optional[Device] = None
+        self._told_states: Dict[bytes, str] = {}  # of peers whose state changed, came or went since the last confirmation
+        self._ever_read = False
+        self._trouble = Trouble()
+        self.observed_ns = 0  # wall clock of the last look
+        self._monotonic_ns = 0
+
+    def restore(self, facts: Record) -> None:
+        """Begins with what an earlier run told (an entry of ``_mirror.apply``). ValueError, KeyError, TypeError if odd."""
+        device = device_from_record(dict(facts["interface"], peers=list(facts["peers"].values())))
+        self._told = self._current = device
+        self._ever_read = True
+        self._inventory = Inventory(initial=False)
+        self._tracker.restore({peer: facts["peers"][encode_key(peer)]["state"] for peer in device.peers})
+
+    def close(self) -> None:
+        self._reader.close()
+
+    @property
+    def is_over(self) -> bool:
+        """Gone and told to be gone."""
+        return self._current is None and self._told is None
+
+    def look(self) -> None:
+        """Reads the interface. A failure leaves the last snapshot, and is remembered as trouble."""
+        try:
+            device = self._reader.read()
+        except InterfaceGone as error:
+            self._look_at_clock()
+            self._gone()
+            # A name that was never there may be a typing error; one that was and is gone is an event, not trouble.
+            waits = self._named and not self._ever_read
+            self._trouble.reason = "%s. It is watched for" % error if waits else None
+            self._inventory = Inventory(initial=False)
+            return
+        except WireGuardError as error:
+            self._look_at_clock()
+            self._trouble.reason = str(error)
+            return
+        self._look_at_clock()
+        self._trouble.reason = None
+        if not self._ever_read and not self._inventory.told:
+            self._told = device
+        self._ever_read = True
+        self._current = device
+        for key, (before, _now) in self._tracker.update(device, self.observed_ns, self._monotonic_ns).items():
+            if before is not None:
+                self._told_states.setdefault(key, before)
+
+    def changes(self) -> List[Change]:
+        """What is to be told, in the order of the contract: first that it can be read again, then the net differences."""
+        changes = self._trouble.over(self._stub())
+        if self._told is not self._current or self._told_states:
+            changes += self._differences()
+        return changes + self._trouble.begun(self._stub())
+
+    def confirm(self) -> None:
+        """All that ``changes`` gave was told."""
+        self._told = self._current
+        self._told_states.clear()
+        self._trouble.confirm()
+        if self._ever_read:
+            self._inventory = Inventory(initial=False)
+
+    def finish(self, change: Change) -> Change:
+        """A change completed with its peer's state and age, just before it is told."""
+        peer = change.peer
+        if peer is None:
+            return change
+        key = peer.public_key
+        if self._current is not None and key in self._current.peers:
+            age = self._tracker.age(key, self.observed_ns, self._monotonic_ns)
+            return change._replace(state=self._tracker.state(key), age=age)
+        return change._replace(state=self._told_states.get(key), age=wall_age(peer, self.observed_ns))
+
+    def _differences(self) -> List[Change]:
+        changes = diff(self._told, self._current, initial=self._inventory.initial)
+        states = self._state_changes()
+        if not states:
+            return changes
+        first = [change for change in changes if change.type not in _OF_ONE_PEER_CHANGED]
+        of_peers = [change for change in changes if change.type in _OF_ONE_PEER_CHANGED] + states
+        # Stable: a peer's state comes after its other changes.
+        of_peers.sort(key=lambda change: encode_key(change.peer.public_key) if change.peer else "")
+        return first + of_peers
+
+    def _state_changes(self) -> List[Change]:
+        """Of peers that were told of and still are there."""
+        if self._told is None or self._current is None:
+            return []
+        changes = []
+        for key, told in self._told_states.items():
+            peer = self._current.peers.get(key)
+            if peer is None or key not in self._told.peers:
+                continue
+            now = self._tracker.state(key)
+            if now != told:
+                changes.append(Change(event_types.PEER_STATE_CHANGED, self._current, peer, told, now))
+        return changes
+
+    def _look_at_clock(self) -> None:
+        self.observed_ns, self._monotonic_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
+
+    def _gone(self) -> None:
+        if self._current is not None:
+            for key in self._current.peers:
+                self._told_states.setdefault(key, self._tracker.state(key))
+        self._current = None
+        self._tracker = Tracker(self._expected_keepalive, self._debounce)
+
+    def _stub(self) -> Device:
+        """Names the interface in an event about the watch."""
+        return self._current or Device(self._reader.interface, self._reader.namespace.netns)

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watching interfaces: each poll looks at all of them and yields what is new since the last confirmation."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from . import _event as event_types
+from ._clock import SECOND, Clock
+from ._discovery import find, is_glob, match
+from ._errors import WireGuardError
+from ._event import Change, Encoder, Event
+from ._mirror import Place
+from ._model import Device
+from ._netns import NEEDED_FOR_FINDING, NEEDED_FOR_NETNS, Namespace, require_pyroute2
+from ._reader import InterfaceReader
+from ._record import Record
+from ._target import Inventory, Target, Trouble
+
+REDISCOVERY = 30.0  # seconds: in case a notification of a new link was lost
+
+EMIT, SKIP, RESUME = "emit", "skip", "resume"
+INITIAL = (EMIT, SKIP, RESUME)
+
+
+class WatchOptions(NamedTuple):
+    """What to watch and what to tell. Times are seconds. ``peers`` None is all; ``netns`` None is the caller's own."""
+
+    patterns: Sequence[str] = ("*",)
+    netns: Sequence[Optional[str]] = (None,)
+    interval: float = 1.0
+    types: frozenset = frozenset(event_types.TYPES)
+    peers: Optional[frozenset] = None
+    names: Mapping[bytes, str] = {}
+    initial: str = EMIT
+    host: str = ""
+    expected_keepalive: int = 0
+    debounce: float = 0.0
+    heartbeat: float = 0.0  # 0 = none
+
+
+class Batch:
+    """What one poll found to tell. Iterating makes the events, one at a time, each a fresh dict and whether it is wanted.
+
+    Unwanted ones (of a type that was not asked for) are there only for who keeps a mirror, and carry no number.
+    """
+
+    def __init__(self, found: List[Tuple[Optional[Target], Change]], options: WatchOptions, encoder: Encoder, now: int) -> None:
+        self._found = found
+        self._options = options
+        self._encoder = encoder
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Tuple[Event, bool]]:
+        for target, change in self._found:
+            wanted = change.type in self._options.types
+            if target is None:
+                yield self._encoder.encode(change, self._now, wanted), wanted
+            else:
+                yield self._encoder.encode(target.finish(change), target.observed_ns, wanted), wanted
+
+
+class Watcher:
+    """Polls on demand. What a poll found and nobody confirmed is found again, as net changes.
+
+    ``told`` is what an earlier run told (``StateFile.state``), for ``initial: resume``; with it, unwanted events come too.
+    ``make_reader`` and ``find_interfaces`` are for tests.
+    """
+
+    def __init__(
+        self,
+        options: WatchOptions,
+        clock: Optional[Clock] = None,
+        told: Optional[Mapping[Place, Record]] = None,
+        make_reader: Callable[[Namespace, str], InterfaceReader] = InterfaceReader,
+        find_interfaces: Callable[[Namespace], List[str]] = find,
+    ) -> None:
+        """MissingDependency where the options need pyroute2 and it is not there."""
+        self._globs = any(is_glob(pattern) for pattern in options.patterns)
+        if self._globs:
+            require_pyroute2(NEEDED_FOR_FINDING)
+        if any(netns is not None for netns in options.netns):
+            require_pyroute2(NEEDED_FOR_NETNS)
+        self.options = options
+        self.namespaces = [Namespace(netns) for netns in options.netns]
+        self.trouble = Trouble()  # of the one who delivers
+        self._clock = clock or Clock()
+        self._make_reader = make_reader
+        self._find = find_interfaces
+        self._encoder = Encoder(options.host, options.names)
+        self._told = told
+        self._found: Dict[Optional[str], List[str]] = {}
+        self._discovery_trouble = {netns: Trouble() for netns in options.netns}
+        self._targets: Dict[Tuple[Optional[str], str], Target] = {}
+        self._started = False
+        self._discover_at = 0
+        self._heartbeat = int(options.heartbeat * SECOND)
+        self._heartbeat_at = self._clock.monotonic_ns() + self._heartbeat
+
+    def poll(self, links_changed: bool = False) -> Batch:
+        """Looks at everything, discovering first where that is due or ``links_changed``."""
+        now = self._clock.monotonic_ns()
+        if self._globs and (links_changed or now >= self._discover_at):
+            self._discover()
+            self._discover_at = now + int(REDISCOVERY * SECOND)
+        found: List[Tuple[Optional[Target], Change]] = []
+        found += [(None, change) for change in self.trouble.over(None) + self.trouble.begun(None)]
+        for namespace in self.namespaces:
+            trouble, about = self._discovery_trouble[namespace.netns], Device("", namespace.netns)
+            found += [(None, change) for change in trouble.over(about) + trouble.begun(about)]
+            for target in self._targets_in(namespace):
+                target.look()
+                found += [(target, change) for change in target.changes() if self._is_to_be_told(change)]
+        if self._heartbeat and now >= self._heartbeat_at:
+            found.append((None, Change(event_types.WATCH_HEARTBEAT)))
+        self._started = True
+        return Batch(found, self.options, self._encoder, self._clock.wall_ns())
+
+    def confirm(self) -> None:
+        """All that the last poll found was delivered."""
+        self.trouble.confirm()
+        for trouble in self._discovery_trouble.values():
+            trouble.confirm()
+        for key, target in list(self._targets.items()):
+            target.confirm()
+            if target.is_over and key[1] not in self.options.patterns:
+                target.close()
+                del self._targets[key]
+        if self._heartbeat:
+            late = self._clock.monotonic_ns() - self._heartbeat_at
+            if late >= 0:
+                self._heartbeat_at += (late // self._heartbeat + 1) * self._heartbeat
+
+    @property
+    def heartbeat_at(self) -> Optional[int]:
+        """The monotonic time of the next heartbeat."""
+        return self._heartbeat_at if self._heartbeat else None
+
+    def close(self) -> None:
+        for target in self._targets.values():
+            target.close()
+        for namespace in self.namespaces:
+            namespace.close()
+
+    def _discover(self) -> None:
+        for namespace in self.namespaces:
+            trouble = self._discovery_trouble[namespace.netns]
+            try:
+                self._found[namespace.netns] = self._find(namespace)
+                trouble.reason = None
+            except WireGuardError as error:
+                trouble.reason = str(error)
+
+    def _targets_in(self, namespace: Namespace) -> Iterator[Target]:
+        """Targets of a namespace in the order of the contract, new ones made as they are found."""
+        netns = namespace.netns
+        known = [interface for place, interface in self._targets if place == netns]
+        if not self._started:
+            known += self._told_interfaces(netns)
+        for interface in match(self.options.patterns, {*self._found.get(netns, ()), *known}):
+            if (netns, interface) not in self._targets:
+                self._targets[netns, interface] = self._make_target(namespace, interface)
+            yield self._targets[netns, interface]
+
+    def _told_interfaces(self, netns: Optional[str]) -> List[str]:
+        return [interface for host, place, interface in self._told or () if (host, place) == (self.options.host, netns)]
+
+    def _make_target(self, namespace: Namespace, interface: str) -> Target:
+        at_start = not self._started
+        target = Target(
+            self._make_reader(namespace, interface),
+            self._clock,
+            Inventory(initial=at_start, told=not (at_start and self.options.initial == SKIP)),
+            interface in self.options.patterns,
+            self.options.expected_keepalive,
+            self.options.debounce,
+        )
+        facts = (self._told or {}).get((self.options.host, namespace.netns, interface)) if at_start else None
+        if facts is not None:
+            target.restore(facts)
+        return target
+
+    def _is_to_be_told(self, change: Change) -> bool:
+        if self.options.peers is not None and change.peer is not None and change.peer.public_key not in self.options.peers:
+            return False
+        return self._told is not None or change.type in self.options.types

@@ -14,9 +14,10 @@ import json
 import os
 
 import pytest
-from conftest import Player
+
 from lab import Network, star, uapi, write_inventory
 from lab.commands import tool
+from lab.player import Player
 from lab.wireguard import SOCKET_FOLDER, kernel_has_wireguard
 
 KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="

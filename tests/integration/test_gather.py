@@ -9,7 +9,9 @@ import datetime
 import time
 
 import pytest
+
 from lab import Network, star, write_inventory
+from lab.player import Player
 
 PEER_KEYS = {
     "public_key",
@@ -103,8 +105,6 @@ def net():
 
 @pytest.fixture(scope="module")
 def gathered(net, ansible, secrets_file):
-    from conftest import Player
-
     return Player(ansible, secrets_file)(write_inventory(net.network), GATHER)
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -15,26 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
-from lab import Interface, LabError, LabTimeout, Network, connect, star, uapi, wait_for
-from lab.wireguard import SOCKET_FOLDER
+
+from lab import Interface, LabError, LabTimeout, Network, connect, star, traces, uapi, wait_for
 
 TESTS = Path(__file__).resolve().parents[1]
-
-
-def traces(run_id: str) -> list[str]:
-    """Everything on this machine that carries the run id of a network."""
-    namespaces = [entry.name for entry in Path("/var/run/netns").glob(f"ww-{run_id}-*")]
-    sockets = [str(path) for path in SOCKET_FOLDER.glob(f"ww{run_id}*")]
-    folders = [str(path) for path in Path(os.environ.get("TMPDIR", "/tmp")).glob(f"ww-{run_id}*")]
-    processes = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes()
-        except OSError:
-            continue  # ended while we looked
-        if f"ww{run_id}".encode() in command:
-            processes.append(command.replace(b"\0", b" ").decode())
-    return namespaces + sockets + folders + processes
 
 
 def test_a_handshake_and_a_roam_are_real(network):

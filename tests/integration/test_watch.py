@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lab import star, uapi, wait_for, write_inventory
 from lab.wireguard import SOCKET_FOLDER
 

@@ -23,14 +23,16 @@ from __future__ import annotations
 from .ansible import write_interpreter, write_inventory
 from .commands import LabError, LabTimeout, wait_for
 from .keys import KeyPair, generate_keys, generate_preshared_key
+from .leftovers import traces
 from .network import Host, Network
-from .processes import Ansible, Running, TaskResult
+from .processes import Ansible, CommandFailed, Running, TaskResult
 from .signals import Terminated, terminable
 from .star import Star, star
 from .wireguard import Interface, connect
 
 __all__ = [
     "Ansible",
+    "CommandFailed",
     "Host",
     "Interface",
     "KeyPair",
@@ -46,6 +48,7 @@ __all__ = [
     "generate_preshared_key",
     "star",
     "terminable",
+    "traces",
     "wait_for",
     "write_interpreter",
     "write_inventory",

@@ -24,7 +24,7 @@ from .signals import deferred, terminable
 # An interface name has at most 15 characters (IFNAMSIZ), and "ww" and the run id take six of them.
 _HOST_NAME = re.compile(r"[a-z][a-z0-9]{0,8}\Z")
 
-_NETNS_FOLDER = Path("/var/run/netns")
+NETNS_FOLDER = Path("/var/run/netns")
 
 
 class Network:
@@ -109,7 +109,7 @@ class Network:
                 continue
             self.run_id, self.folder = run_id, folder
             self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            if not (_NETNS_FOLDER / self.namespace).exists():
+            if not (NETNS_FOLDER / self.namespace).exists():
                 return
 
     def _add_namespace(self, namespace: str) -> None:
@@ -248,5 +248,5 @@ def _family(address: str) -> tuple[str, int]:
 
 
 def _remove_namespace(namespace: str) -> None:
-    if (_NETNS_FOLDER / namespace).exists():
+    if (NETNS_FOLDER / namespace).exists():
         run(["ip", "netns", "delete", namespace], check=False)

@@ -10,14 +10,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from .commands import LabError, LabTimeout, wait_for
+
+T = TypeVar("T")
 
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 
@@ -33,11 +35,20 @@ class TaskResult:
     result: dict[str, Any]
 
 
+class CommandFailed(LabError):
+    """A command did not do what was expected of it; `sentence` says what, `output` is all that it printed."""
+
+    def __init__(self, sentence: str, output: str) -> None:
+        super().__init__(f"{sentence} It printed:\n{output}")
+        self.sentence = sentence
+        self.output = output
+
+
 class Running:
     """A started command. Leaving its block ends it and whatever it started."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], folder: Path, name: str) -> None:
-        """Start it. Its output and task results are `folder`/`name`.log and .results."""
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], folder: Path, name: str, cwd: Path) -> None:
+        """Start it in `cwd`. Its output and task results are `folder`/`name`.log and .results."""
         self.name = Path(argv[0]).name
         self._log = folder / f"{name}.log"
         self._results = folder / f"{name}.results"
@@ -48,8 +59,8 @@ class Running:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**env, "LAB_RESULTS": str(self._results)},
-                cwd=folder,
-                start_new_session=True,  # so that ending the group ends its children, and Ctrl-C comes to us alone
+                cwd=cwd,
+                start_new_session=True,  # Ctrl-C on the terminal comes to us alone, who then end it in order
             )
 
     def __enter__(self) -> Running:
@@ -90,35 +101,20 @@ class Running:
         """The result of the task of this name; on the only host it ran on, or the one named."""
         found = self.reports(task, host)
         if len(found) != 1:
-            raise LabError(f"Expected one result of the task '{task}' and found {len(found)} in:\n{self.output}")
+            raise self.failed(f"gave {len(found)} results of the task '{task}' where one was expected.")
         return found[0].result
 
     def wait_for_report(self, task: str, status: str, timeout: float = 30.0) -> TaskResult:
-        """Wait until a task has this status; LabError at once when the process ends before."""
+        """Wait until a task has this status; CommandFailed at once when the process ends before."""
 
         def reported() -> TaskResult | None:
-            ended = self.returncode is not None
-            for report in self.tasks:
-                if report.task == task and report.status == status:
-                    return report
-            if ended:
-                raise LabError(f"{self.name} ended before the task '{task}' was {status}.")
-            return None
+            return next((report for report in self.tasks if (report.task, report.status) == (task, status)), None)
 
-        return wait_for(reported, timeout, f"the task '{task}' to be {status}")
+        return self._wait_for(reported, timeout, f"the task '{task}' was {status}")
 
     def wait_for_output(self, text: str, timeout: float = 30.0) -> None:
-        """Wait until something was printed; LabError at once when the process ends before."""
-
-        def printed() -> bool:
-            ended = self.returncode is not None
-            if text in self.output:
-                return True
-            if ended:
-                raise LabError(f"{self.name} ended before it printed '{text}'.")
-            return False
-
-        wait_for(printed, timeout, f"{self.name} to print '{text}'")
+        """Wait until something was printed; CommandFailed at once when the process ends before."""
+        self._wait_for(lambda: text in self.output, timeout, f"it printed '{text}'")
 
     def wait(self, timeout: float) -> int:
         """Wait for the end and return the exit status."""
@@ -126,19 +122,54 @@ class Running:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.end()
-            raise LabTimeout(
-                f"{self.name} did not end within {timeout:g} seconds. It printed:\n{self.output}"
-            ) from None
+            raise self.failed(f"did not end within {timeout:g} seconds.") from None
+
+    def succeed(self, timeout: float = 60.0) -> None:
+        """Wait for the end; CommandFailed unless the exit status is 0."""
+        status = self.wait(timeout)
+        if status != 0:
+            raise self.failed(f"ended with status {status}.")
 
     def end(self, patience: float = 5.0) -> None:
-        """Ask the process to end, and end its whole group when it does not, or leaves children."""
+        """Ask the process to end. What it started and left behind is ended for good."""
         if self._process.poll() is None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # the session is ours, so is everybody in the group
+        for pid in self._family():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait()
+
+    def _family(self) -> list[int]:
+        """The process and all it started, told by the environment that they inherit.
+
+        A process group would not do: ansible-rulebook's playbooks run in sessions of their own.
+        """
+        marker = f"LAB_RESULTS={self._results}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # it ended while we looked
+                if marker in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+        return found
+
+    def _wait_for(self, predicate: Callable[[], T | None], timeout: float, what: str) -> T:
+        def true_or_ended() -> T | None:
+            ended = self.returncode is not None  # asked first: what it did last still counts
+            value = predicate()
+            if not value and ended:
+                raise self.failed(f"ended before {what}.")
+            return value
+
+        try:
+            return wait_for(true_or_ended, timeout, what)
+        except LabTimeout:
+            raise self.failed(f"was watched for {timeout:g} seconds, and not once {what}.") from None
+
+    def failed(self, complaint: str) -> CommandFailed:
+        """The error that says that this command did something wrong, with its output."""
+        return CommandFailed(f"{self.name} {complaint}", self.output)
 
 
 class Ansible:
@@ -156,6 +187,8 @@ class Ansible:
             "PATH": os.pathsep.join([str(self._bin), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
             "LC_ALL": "C.UTF-8",  # Ansible refuses to run without UTF-8
             "TMPDIR": str(folder),
+            # ansible-rulebook's Java looks at no TMPDIR.
+            "JAVA_TOOL_OPTIONS": f"-XX:-UsePerfData -Djava.io.tmpdir={folder}",
             "ANSIBLE_CONFIG": str(configuration),
             "ANSIBLE_HOME": str(folder / "ansible-home"),
             "ANSIBLE_REMOTE_TEMP": str(folder / "ansible-remote"),
@@ -177,17 +210,21 @@ class Ansible:
     def rulebook(
         self, rulebook: Path, inventory: Path, *options: str, variables: Mapping[str, Any] | None = None
     ) -> Running:
-        """Start ansible-rulebook; to be used in a `with` block."""
+        """Start ansible-rulebook; to be used in a `with` block.
+
+        It looks for the playbooks of its actions from the rulebook's folder.
+        """
         argv = ["ansible-rulebook", "--inventory", str(inventory), "--rulebook", str(rulebook), *options]
         if variables:
             path = self.folder / "rulebook-variables.json"
             path.write_text(json.dumps(variables), encoding="utf-8")
             argv += ["--vars", str(path)]
-        return self._start(argv)
+        return self._start(argv, rulebook.parent)
 
-    def _start(self, argv: Sequence[str]) -> Running:
+    def _start(self, argv: Sequence[str], cwd: Path | None = None) -> Running:
         command = self._bin / argv[0]
         if not command.exists():
             raise LabError(f"There is no {argv[0]} in {self._bin}. Run scripts/setup first.")
         self._started += 1
-        return Running([str(command), *argv[1:]], self.environment, self.folder, f"{argv[0]}-{self._started}")
+        name = f"{argv[0]}-{self._started}"
+        return Running([str(command), *argv[1:]], self.environment, self.folder, name, cwd or self.folder)

@@ -31,7 +31,12 @@ class Star:
 
 
 def star(
-    network: Network, spokes: Sequence[str] = ("east", "west"), *, keepalive: int = 0, joined: bool = True
+    network: Network,
+    spokes: Sequence[str] = ("east", "west"),
+    *,
+    keepalive: int = 0,
+    preshared: bool = True,
+    joined: bool = True,
 ) -> Star:
     """Build hub and spokes; nobody has sent a packet yet. With `joined=False` no peers are configured.
 
@@ -43,5 +48,7 @@ def star(
     for number, name in enumerate(spokes, start=11):
         interfaces[name] = network.host(name, f"192.0.2.{number}").wireguard(f"10.9.0.{number}/24", listen_port=51820)
         if joined:
-            preshared_keys[name] = connect(interfaces[name], hub, keepalive=keepalive) or ""
+            preshared_key = connect(interfaces[name], hub, keepalive=keepalive, preshared=preshared)
+            if preshared_key is not None:
+                preshared_keys[name] = preshared_key
     return Star(network=network, hub=hub, spokes=interfaces, preshared_keys=preshared_keys)

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all layers share: the code importable as a collection, the collection as installed, order, skips, the summary."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from collection import CHECKOUT, install
+
+pytest_plugins = ["lab.fixtures"]
+
+# From what fails fastest to what takes longest; the search for secrets looks at what all the others left.
+LAYERS = ("static", "unit", "docs", "integration", "molecule", "eda", "kernel", "test_secrets.py")
+
+
+def _make_importable() -> str:
+    """A folder on sys.path in which the checkout is ansible_collections.wirewatch.wireguard."""
+    folder = tempfile.mkdtemp(prefix="wirewatch-import-")
+    place = Path(folder, "ansible_collections", "wirewatch")
+    place.mkdir(parents=True)
+    (place / "wireguard").symlink_to(CHECKOUT)
+    sys.path.append(folder)
+    return folder
+
+
+IMPORT_FOLDER = _make_importable()
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(IMPORT_FOLDER, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def import_folder() -> Path:
+    """What to put on PYTHONPATH of a process that imports the code from the checkout."""
+    return Path(IMPORT_FOLDER)
+
+
+@pytest.fixture(scope="session")
+def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection built and installed as a user does it; stands in ANSIBLE_COLLECTIONS_PATH."""
+    return install(tmp_path_factory.mktemp("collections"))
+
+
+def layer_of(nodeid: str) -> str:
+    parts = nodeid.split("::")[0].split("/")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        layer = layer_of(item.nodeid)
+        return LAYERS.index(layer) if layer in LAYERS else len(LAYERS) - 1
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> object:
+    """A skip is a missing prerequisite, and what scripts/test runs has none missing: a failure there."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("WW_RUN_FOLDER"):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, which counts as a failure under scripts/test: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    counts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            counts[layer_of(report.nodeid)][outcome] += 1
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                counts[layer_of(report.nodeid)]["seconds"] += report.duration
+    if not counts:
+        return
+    terminalreporter.section("layers")
+    for layer in sorted(counts, key=lambda name: LAYERS.index(name) if name in LAYERS else len(LAYERS)):
+        count = counts[layer]
+        bad = int(count["failed"] + count["error"])
+        terminalreporter.write_line(
+            f"{layer:<16} {int(count['passed']):>5} passed {bad:>4} failed {count['seconds']:>8.1f} s"
+        )

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""These tests need the kernel's own WireGuard: they run here where this kernel has it, else in a virtual machine.
+
+Then the machine is booted once, for all tests selected; it runs pytest with the same node ids, and each test reports here
+what it reported there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import vm
+from lab import Network
+from lab.wireguard import kernel_has_wireguard
+
+IN_GUEST = "WW_GUEST_REPORTS" in os.environ
+RUNS_HERE = IN_GUEST or kernel_has_wireguard()
+
+GUEST_RESULTS = pytest.StashKey[dict]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if IN_GUEST:
+        config.pluginmanager.register(_Recorder(config, Path(os.environ["WW_GUEST_REPORTS"])))
+
+
+class _Recorder:
+    """In the guest: writes each report down, as it comes."""
+
+    def __init__(self, config: pytest.Config, path: Path) -> None:
+        self._config = config
+        self._path = path
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(data) + "\n")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """On the host: replays what the guest reported of this test."""
+    if RUNS_HERE:
+        return None
+    results = item.session.stash.get(GUEST_RESULTS, None)
+    if results is None:
+        results = item.session.stash[GUEST_RESULTS] = _run_in_guest(item)
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for data in results.get(item.nodeid) or [_unreported(item, results["console"])]:
+        report = data
+        if isinstance(data, dict):
+            report = item.config.hook.pytest_report_from_serializable(config=item.config, data=data)
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _run_in_guest(item: pytest.Item) -> dict:
+    here = Path(__file__).parent
+    nodeids = [other.nodeid for other in item.session.items if here in other.path.parents]
+    folder = item.config._tmp_path_factory.mktemp("guest")  # the fixture's factory; hooks get no fixtures
+    reports = folder / "reports.jsonl"
+    (folder / "nodeids").write_text("\n".join(nodeids), encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name.startswith(("ANSIBLE_", "HYPOTHESIS_"))}
+    environment |= {
+        "WW_GUEST_REPORTS": str(reports),
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": "/tmp",
+        "HOME": "/tmp",
+    }
+    writable = []
+    if "WW_SECRETS_FILE" in os.environ:
+        environment["WW_SECRETS_FILE"] = os.environ["WW_SECRETS_FILE"]
+        writable.append(Path(os.environ["WW_SECRETS_FILE"]).parent)
+    script = (
+        f"mountpoint -q /tmp || mount -t tmpfs tmpfs /tmp\nip link set lo up\ncd {item.config.rootpath}\n"
+        f"{sys.executable} -m pytest -v --basetemp={folder}/pytest @{folder}/nodeids || true"
+    )
+    try:
+        vm.run(script, folder, writable, environment)
+        console = "The guest ended, and said nothing of this test.\n" + vm.tail(folder / "console.log")
+    except (vm.GuestFailed, OSError, ValueError) as error:
+        console = str(error)
+    results: dict = {"console": console}
+    if reports.exists():
+        for line in reports.read_text(encoding="utf-8").splitlines():
+            data = json.loads(line)
+            results.setdefault(data["nodeid"], []).append(data)
+    return results
+
+
+def _unreported(item: pytest.Item, console: str) -> pytest.TestReport:
+    return pytest.TestReport(
+        item.nodeid, item.location, {}, "failed", f"No result from the virtual machine. {console}", "call"
+    )
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """An empty network on the kernel's WireGuard, for one test."""
+    with Network(backend="kernel") as made:
+        yield made

@@ -9,23 +9,39 @@ Exit status: 0, 1 when a step failed, 128 + n for signal n.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from lab import CommandFailed, LabError, Network, Terminated, traces
+from collection import install
+
+from lab import CommandFailed, LabError, Network, Terminated, terminable, traces
 
 from .narrator import BOLD, DIM, RED, Narrator
 from .story import tell
+
+
+def build_and_install(narrator: Narrator, folder: Path) -> Path:
+    """Install the collection as a user does, into a folder of ours; returns the path for ANSIBLE_COLLECTIONS_PATH."""
+    os.environ["ANSIBLE_HOME"] = str(folder / "ansible-home")  # else ansible-galaxy leaves a cache in the user's home
+    with narrator.step("Build the collection and install it") as step:
+        try:
+            installed = install(folder)
+        except RuntimeError as error:
+            raise LabError(str(error)) from None
+        step.outcome = "into a temporary folder"
+    return installed
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/demo", description="wirewatch.wireguard on a real WireGuard network."
     )
-    parser.add_argument("--collections", type=Path, required=True, help="folder that the collection is installed in")
     parser.add_argument("--backend", choices=["auto", "kernel", "userspace"], default="auto")
+    parser.add_argument("--collections", type=Path, help="where the collection is installed; by default it is built")
     options = parser.parse_args()
 
     # A shell that starts us in the background has SIGINT ignored; whoever sends one means it.
@@ -36,18 +52,16 @@ def main() -> int:
     started = time.monotonic()
     network = Network(options.backend)
     try:
-        with network:
-            tell(narrator, network, options.collections)
+        with terminable(), tempfile.TemporaryDirectory(prefix="ww-demo-") as folder:
+            collections = options.collections or build_and_install(narrator, Path(folder))
+            with network:
+                tell(narrator, network, collections)
         status = 0
     except CommandFailed as error:
-        narrator.say()
-        narrator.say(error.sentence, RED)
-        narrator.say("It printed:")
-        narrator.say(error.output.rstrip() or "nothing")
+        narrator.failure(error.sentence, error.output)
         status = 1
     except LabError as error:
-        narrator.say()
-        narrator.say(str(error), RED)
+        narrator.failure(str(error))
         status = 1
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Terminated) else signal.SIGINT

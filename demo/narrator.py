@@ -55,6 +55,14 @@ class Narrator:
             raise
         self._line(title, step.outcome, started, "ok", GREEN)
 
+    def failure(self, sentence: str, output: str = "") -> None:
+        """Say what failed, and show what the command printed that did."""
+        self.say()
+        self.say(sentence, RED)
+        if output:
+            self.say("It printed:")
+            self.say(output.rstrip())
+
     def reaction(self, happened: str, reaction: str, seconds: float) -> None:
         """Remember a row for the table."""
         self._reactions.append(Reaction(happened, reaction, seconds))

@@ -46,7 +46,13 @@ def run(
     """Run a tool to its end. What goes to `stdin` may be a secret: it is in no error text."""
     try:
         done = subprocess.run(
-            [tool(argv[0]), *argv[1:]], input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+            [tool(argv[0]), *argv[1:]],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            start_new_session=True,  # Ctrl-C on the terminal is not for a tool that cleans up
         )
     except subprocess.TimeoutExpired:
         raise LabError(f"The command '{' '.join(argv)}' did not end within {timeout:g} seconds.") from None

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from .commands import LabError, LabTimeout, wait_for
+from .signals import deferred
 
 T = TypeVar("T")
 
@@ -69,7 +70,8 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        with deferred():
+            self.end()
 
     @property
     def returncode(self) -> int | None:

@@ -44,7 +44,7 @@ class Narrator:
         """Announce a step, and print its line when it is done or has failed."""
         self._steps += 1
         if self._terminal:
-            print(f"    {self._steps}  {title} ...", end="", file=self._stream, flush=True)
+            print(f"   {self._steps:>2}  {title} ...", end="", file=self._stream, flush=True)
         step = Step()
         started = time.monotonic()
         try:
@@ -84,7 +84,7 @@ class Narrator:
             print("\r\033[K", end="", file=self._stream)  # over the running line
         seconds = self._styled(f"({time.monotonic() - started:.1f} s)", DIM)
         text = f"{title}: {outcome}" if outcome else title
-        self.say(f"{self._styled(mark, colour)}  {self._steps}  {text} {seconds}")
+        self.say(f"{self._styled(mark, colour)}  {self._steps:>2}  {text} {seconds}")
 
     def _row(self, cells: tuple[str, ...], widths: list[int]) -> str:
         happened, reaction, after = cells

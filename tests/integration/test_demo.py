@@ -97,7 +97,7 @@ def test_the_whole_story(demo, secrets_file):
 
 
 @pytest.mark.parametrize(("ending", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("moment", ["ok  2", "ok  8"], ids=["in a playbook", "in the rulebook's playbook"])
+@pytest.mark.parametrize("moment", ["ok   2", "ok   8"], ids=["in a playbook", "in the rulebook's playbook"])
 def test_interrupted_it_leaves_nothing_behind(demo, ending, status, moment):
     with demo() as story:
         story.begun()
@@ -123,7 +123,7 @@ def test_a_step_that_fails_is_named_with_its_output(demo, tmp_path):
     with demo("--collections", str(tmp_path / "nothing")) as story:
         story.begun()
         assert story.process.wait(PROMISED) == 1
-    assert "no  2  Ask who is connected: failed" in story.output
+    assert "no   2  Ask who is connected: failed" in story.output
     assert "ansible-playbook ended with status" in story.output
     assert "wirewatch.wireguard.wg_device_info" in story.output, "the output of what failed is shown"
     assert "Traceback" not in story.output

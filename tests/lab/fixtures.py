@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from .network import Network
-from .star import Star, star
 
 
 @pytest.fixture
@@ -18,12 +17,3 @@ def network() -> Iterator[Network]:
     """An empty network on wireguard-go, for one test."""
     with Network(backend="userspace") as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def shared_star() -> Iterator[Star]:
-    """A hub and two spokes on wireguard-go that have shaken hands; for tests of one module that change nothing."""
-    with Network(backend="userspace") as made:
-        built = star(made, keepalive=25)
-        built.shake_hands()
-        yield built

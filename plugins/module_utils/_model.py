@@ -54,8 +54,8 @@ class Peer(NamedTuple):
 class Device(NamedTuple):
     """An interface as one poll saw it. ``peers`` is by public key and not to be written to.
 
-    ``has_private_key`` is None where the backend does not tell (boringtun); ``ifindex`` and ``up`` are None where the
-    link is not visible from here.
+    ``ifindex`` and ``up`` are None where the link is not visible from here, ``has_private_key`` where it is not known (a
+    device restored from a record without a public key).
     """
 
     interface: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Callable, Optional, Union
 
-from ._errors import InterfaceGone, NoKernelModule, NotWireGuard, WireGuardError
+from ._errors import InterfaceGone, MalformedReply, NoKernelModule, NotWireGuard, WireGuardError
 from ._kernel import KernelReader
 from ._model import KERNEL, USERSPACE, Device
 from ._netns import Namespace
@@ -42,6 +42,13 @@ class InterfaceReader:
 
     def read(self) -> Device:
         """The device as it is now. InterfaceGone where there is none, or an Unreadable with the reason."""
+        try:
+            return self._read()
+        except MalformedReply as error:
+            self.close()
+            raise MalformedReply("Interface %s%s can't be read. %s" % (self.interface, self.namespace, error)) from None
+
+    def _read(self) -> Device:
         try:
             self.namespace.check()
         except WireGuardError:

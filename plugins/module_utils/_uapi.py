@@ -61,19 +61,33 @@ def split_reply(reply: bytes) -> Reply:
 
 
 def decode_device(lines: List[bytes]) -> Tuple[Device, Optional[bytes]]:
-    """The device without name, link and peers, and the private key (None where the daemon does not tell it)."""
+    """The device without name, link and peers, and the private key (None where there is none).
+
+    wireguard-go tells the private key, boringtun only the public one, and either nothing where no key is set.
+    """
     private_key: Optional[bytes] = None
+    public_key: Optional[bytes] = None
     listen_port = fwmark = 0
     for line in lines:
         name, _equals, value = line.partition(b"=")
         if name == b"private_key":
             private_key = _key(value)
+        elif name == b"own_public_key":
+            public_key = _key(value)
         elif name == b"listen_port":
             listen_port = _number(value)
         elif name == b"fwmark":
             fwmark = _number(value)
-    has_private_key = None if private_key is None else any(private_key)
-    device = Device("", backend=USERSPACE, has_private_key=has_private_key, listen_port=listen_port, fwmark=fwmark)
+    if private_key is not None and not any(private_key):
+        private_key = None
+    device = Device(
+        "",
+        backend=USERSPACE,
+        public_key=public_key,
+        has_private_key=private_key is not None or public_key is not None,
+        listen_port=listen_port,
+        fwmark=fwmark,
+    )
     return device, private_key
 
 

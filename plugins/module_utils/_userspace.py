@@ -66,7 +66,7 @@ class UserspaceReader:
                 % (self.interface, os.strerror(abs(reply.errno)), reply.errno)
             )
         device, private_key = decode_device(reply.device)
-        if private_key is not None and any(private_key):
+        if private_key is not None:
             device = device._replace(public_key=self._derive(private_key))
         ifindex, up = self.namespace.link(self.interface)
         now = self._wall_clock()

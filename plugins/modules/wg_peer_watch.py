@@ -192,8 +192,8 @@ peers:
       returned: always
 events:
   description:
-    - What changed since the baseline, as the events that the event source emits, of the peers asked for and the interface.
-    - The latest 1000.
+    - What changed since the baseline, of the peers asked for and the interface, the latest 1000 changes.
+    - Each has the keys that the event source puts under C(wireguard).
   returned: when the interface could be read
   type: list
   elements: dict

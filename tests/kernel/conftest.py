@@ -16,12 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import vm
+from kernel import vm
 from lab import Network
-from lab.wireguard import kernel_has_wireguard
+
+
+
+def _this_kernel_has_wireguard() -> bool:
+    with Network() as scratch:
+        return scratch.backend == "kernel"
+
 
 IN_GUEST = "WW_GUEST_REPORTS" in os.environ
-RUNS_HERE = IN_GUEST or kernel_has_wireguard()
+RUNS_HERE = IN_GUEST or _this_kernel_has_wireguard()
 
 GUEST_RESULTS = pytest.StashKey[dict]()
 

@@ -33,6 +33,8 @@ def _galaxy(*arguments: str) -> None:
     """ansible-galaxy of the same environment as this Python."""
     command = [sys.executable, str(Path(sys.executable).with_name("ansible-galaxy")), "collection", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_COLLECTIONS")}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"ansible-galaxy collection {arguments[0]} failed:\n{done.stdout}")

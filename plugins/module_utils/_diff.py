@@ -24,14 +24,11 @@ def diff(previous: Optional[Device], current: Optional[Device], initial: bool = 
     """
     if previous is current:
         return []
-    if current is None:
-        assert previous is not None
-        gone = [Change(event_types.PEER_REMOVED, previous, peer) for peer in sorted_peers(previous)]
-        return gone + [Change(event_types.INTERFACE_REMOVED, previous)]
     if previous is None:
-        found = [Change(event_types.INTERFACE_ADDED, current, initial=initial)]
-        found += [Change(event_types.PEER_ADDED, current, peer, initial=initial) for peer in sorted_peers(current)]
-        return found
+        return _all_added(current, initial) if current is not None else []
+    if current is None:
+        gone = [Change(event_types.PEER_REMOVED, previous, peer) for peer in sorted_peers(previous)]
+        return [*gone, Change(event_types.INTERFACE_REMOVED, previous)]
     changes = list(_interface_changes(previous, current))
     if previous.peers is not current.peers:
         changes += _peer_set_changes(previous, current)
@@ -40,6 +37,11 @@ def diff(previous: Optional[Device], current: Optional[Device], initial: bool = 
         for before, after in _changed_peers(previous, current, made_anew):
             changes += peer_changes(before, after, current, made_anew)
     return changes
+
+
+def _all_added(device: Device, initial: bool) -> List[Change]:
+    added = [Change(event_types.PEER_ADDED, device, peer, initial=initial) for peer in sorted_peers(device)]
+    return [Change(event_types.INTERFACE_ADDED, device, initial=initial), *added]
 
 
 def peer_changes(before: Peer, after: Peer, device: Device, made_anew: bool = False) -> List[Change]:
@@ -87,7 +89,9 @@ def _peer_set_changes(previous: Device, current: Device) -> List[Change]:
     added = current.peers.keys() - previous.peers.keys()
     removed = previous.peers.keys() - current.peers.keys()
     changes = [Change(event_types.PEER_ADDED, current, current.peers[key]) for key in sorted(added, key=encode_key)]
-    changes += [Change(event_types.PEER_REMOVED, current, previous.peers[key]) for key in sorted(removed, key=encode_key)]
+    changes += [
+        Change(event_types.PEER_REMOVED, current, previous.peers[key]) for key in sorted(removed, key=encode_key)
+    ]
     return changes
 
 

@@ -86,9 +86,7 @@ def userspace_interfaces(namespace: Namespace, directory: str = SOCKET_DIRECTORY
     except OSError:
         return []
     return sorted(
-        name
-        for name in names
-        if _is_socket(socket_path(name, directory)) and namespace.link(name)[0] is not None
+        name for name in names if _is_socket(socket_path(name, directory)) and namespace.link(name)[0] is not None
     )
 
 

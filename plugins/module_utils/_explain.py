@@ -55,7 +55,10 @@ def _traffic(now: Peer, start: Optional[Peer], device: Device) -> str:
     if received > 0:
         if now.last_handshake_ns:
             return "%d bytes were received from it" % received
-        return "%d bytes were received from it, yet no handshake completed: check both public keys and the preshared key" % received
+        return (
+            "%d bytes were received from it, yet no handshake completed: check both public keys and the preshared key"
+            % received
+        )
     if now.endpoint is None:
         return "no endpoint and nothing received: the other side must start"
     if sent >= HANDSHAKE_INITIATION and not sent % HANDSHAKE_INITIATION:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import time
 from typing import Callable, Optional
 
@@ -88,7 +87,9 @@ class KernelReader:
             ((raw.key, raw.mark(), raw) for raw in raw_peers),
             lambda _key, raw: decode_peer(raw, self.namespace.link_name),
         )
-        return self._reuse.device(device._replace(interface=self.interface, netns=self.namespace.netns, up=up, peers=peers))
+        return self._reuse.device(
+            device._replace(interface=self.interface, netns=self.namespace.netns, up=up, peers=peers)
+        )
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:

@@ -74,7 +74,7 @@ class GenericNetlink:
         self._sequence = int.from_bytes(os.urandom(3), "big")
 
     @classmethod
-    def open(cls) -> "GenericNetlink":
+    def open(cls) -> GenericNetlink:
         """A bound socket in the network namespace of the calling thread."""
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
         try:
@@ -129,7 +129,7 @@ class GenericNetlink:
             if received > DUMP_BYTES or time.monotonic() > deadline:
                 raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
             for kind, start, stop in self._messages(datagram):
-                if kind == NLMSG_DONE or kind == NLMSG_ERROR:
+                if kind in (NLMSG_DONE, NLMSG_ERROR):
                     code = ERROR_CODE.unpack_from(datagram, start)[0] if stop - start >= 4 else 0
                     if code:
                         raise OSError(-code, os.strerror(-code))
@@ -137,7 +137,9 @@ class GenericNetlink:
                 if kind == NLMSG_NOOP:
                     continue
                 if kind != family or stop - start < GENERIC_HEADER.size:
-                    raise MalformedReply("The kernel's answer has a message of type %d where %d is due" % (kind, family))
+                    raise MalformedReply(
+                        "The kernel's answer has a message of type %d where %d is due" % (kind, family)
+                    )
                 start += GENERIC_HEADER.size
                 idle = idle + 1 if start == stop else 0
                 if idle >= DUMP_IDLE_MESSAGES:

@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 import threading
-from typing import Any, Callable, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, Tuple, TypeVar, cast
 
 from ._errors import MissingDependency, MissingNamespace, NoPrivilege
 
@@ -69,7 +69,7 @@ class Namespace:
         done, result = outcome
         if not done:
             raise result
-        return result
+        return cast(Result, result)
 
     def check(self) -> None:
         """MissingNamespace where it is gone, or is another one than the sockets were opened in (those get closed).
@@ -124,13 +124,15 @@ class Namespace:
 
     def _ioctl(self, request: int, ifreq: bytes) -> bytes:
         if self._ioctl_socket is None:
-            self._ioctl_socket = self.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+            self._ioctl_socket = self.run(
+                lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            )
         return fcntl.ioctl(self._ioctl_socket, request, ifreq.ljust(IFREQ.size, b"\0"))
 
     @property
     def path(self) -> str:
-        assert self.netns is not None
-        return self.netns if "/" in self.netns else os.path.join(NAMED_NAMESPACES, self.netns)
+        """Of a namespace by name or path; meaningless for the caller's own."""
+        return os.path.join(NAMED_NAMESPACES, self.netns or "")  # a path stays as it is if it is absolute
 
     def _identity(self) -> Tuple[int, int]:
         try:

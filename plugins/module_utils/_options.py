@@ -43,15 +43,19 @@ def names(option: str, mapping: Optional[Dict[Any, Any]]) -> Dict[bytes, str]:
     return {public_key(option, key): str(name) for key, name in mapping.items()}
 
 
-def number(
-    option: str, value: Any, least: float, most: float = math.inf, above: bool = False
-) -> float:
+def number(option: str, value: Any, least: float, most: float = math.inf, above: bool = False) -> float:
     """A finite number of at least ``least`` (greater than it, with ``above``)."""
     try:
         result = float(value)
     except (TypeError, ValueError):
         result = math.nan
-    if isinstance(value, bool) or not math.isfinite(result) or result < least or result > most or (above and result == least):
+    if (
+        isinstance(value, bool)
+        or not math.isfinite(result)
+        or result < least
+        or result > most
+        or (above and result == least)
+    ):
         bound = "greater than %g" % least if above else "of at least %g" % least
         if most < math.inf:
             bound += " and at most %g" % most

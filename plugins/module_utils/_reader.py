@@ -94,7 +94,9 @@ class InterfaceReader:
 
     def _explain(self, error: WireGuardError) -> WireGuardError:
         path = socket_path(self.interface, self._directory)
-        socket_there = "there is a userspace socket %s" if os.path.exists(path) else "there is no userspace socket %s either"
+        socket_there = (
+            "there is a userspace socket %s" if os.path.exists(path) else "there is no userspace socket %s either"
+        )
         socket_there %= path
         if isinstance(error, NoKernelModule):
             if self.namespace.link(self.interface)[0] is None:
@@ -102,7 +104,8 @@ class InterfaceReader:
                     "There is no interface %s%s; %s. %s" % (self.interface, self.namespace, socket_there, error)
                 )
             return NoKernelModule(
-                "Interface %s%s can't be read as WireGuard; %s. %s" % (self.interface, self.namespace, socket_there, error)
+                "Interface %s%s can't be read as WireGuard; %s. %s"
+                % (self.interface, self.namespace, socket_there, error)
             )
         if isinstance(error, NotWireGuard):
             return NotWireGuard("%s, and %s" % (error, socket_there))

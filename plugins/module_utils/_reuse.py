@@ -34,9 +34,7 @@ class Reuse(Generic[Raw]):
         self._peers: Dict[bytes, Tuple[bytes, Peer]] = {}
         self._device: Optional[Device] = None
 
-    def peers(
-        self, raw: Iterable[Tuple[bytes, bytes, Raw]], decode: Callable[[bytes, Raw], Peer]
-    ) -> Dict[bytes, Peer]:
+    def peers(self, raw: Iterable[Tuple[bytes, bytes, Raw]], decode: Callable[[bytes, Raw], Peer]) -> Dict[bytes, Peer]:
         """Peers by key of ``(key, fingerprint of its bytes, those bytes)``; ``decode`` is called only for changed ones.
 
         Last poll's dict itself where nothing changed. An error of ``decode`` leaves the memory as it was.

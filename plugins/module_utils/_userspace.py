@@ -76,9 +76,7 @@ class UserspaceReader:
         )
         self._ages = {key: age for key, age in self._ages.items() if key in peers}
         return self._reuse.device(
-            device._replace(
-                interface=self.interface, netns=self.namespace.netns, ifindex=ifindex, up=up, peers=peers
-            )
+            device._replace(interface=self.interface, netns=self.namespace.netns, ifindex=ifindex, up=up, peers=peers)
         )
 
     def _derive(self, private_key: bytes) -> bytes:
@@ -135,7 +133,9 @@ class UserspaceReader:
                 "The daemon of interface %s is not running: nobody listens on %s" % (self.interface, self._path)
             ) from None
         except PermissionError:
-            raise NoPrivilege("The socket %s may not be opened by this user: run as root (become)" % self._path) from None
+            raise NoPrivilege(
+                "The socket %s may not be opened by this user: run as root (become)" % self._path
+            ) from None
         except socket.timeout:
             raise Temporary(
                 "The daemon of interface %s did not answer whole within %g s (%d bytes came)"

@@ -176,8 +176,7 @@ class Wait:
         doomed = {
             key: "was removed while waiting for it" for key in self._keys() if self._gone_for.get(key, 0) >= GONE_FOR
         }
-        if device is not None and device.public_key in self._keys():
-            assert device.public_key is not None
+        if device is not None and device.public_key is not None and device.public_key in self._keys():
             doomed[device.public_key] = "is the interface's own public key, and no interface is its own peer"
         if not doomed or (not options.match_all and len(doomed) < len(self._keys())):
             return ""

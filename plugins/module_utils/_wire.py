@@ -24,6 +24,7 @@ WGPEER_A_RX_BYTES, WGPEER_A_TX_BYTES, WGPEER_A_ALLOWEDIPS = 7, 8, 9
 WGALLOWEDIP_A_FAMILY, WGALLOWEDIP_A_IPADDR, WGALLOWEDIP_A_CIDR_MASK = 1, 2, 3
 
 U16, U32, U64, TIMESPEC = struct.Struct("=H"), struct.Struct("=I"), struct.Struct("=Q"), struct.Struct("=qq")
+ADDRESS_BYTES: Dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 16}
 NO_KEY = bytes(KEY_LENGTH)  # how the kernel writes an unset preshared key
 
 
@@ -101,9 +102,7 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Peer:
                 received = _number(U64, buffer, first, last)
             elif kind == WGPEER_A_TX_BYTES:
                 sent = _number(U64, buffer, first, last)
-    return Peer(
-        raw.key, preshared_key, endpoint, tuple(sorted(allowed_ips)), keepalive, handshake, received, sent
-    )
+    return Peer(raw.key, preshared_key, endpoint, tuple(sorted(allowed_ips)), keepalive, handshake, received, sent)
 
 
 def _peer_key(buffer: bytes, start: int, stop: int) -> bytes:
@@ -163,7 +162,7 @@ def _allowed_ip(buffer: bytes, start: int, stop: int) -> bytes:
             address = buffer[first:last]
         elif kind == WGALLOWEDIP_A_CIDR_MASK and last - first == 1:
             mask = buffer[first]
-    size = {socket.AF_INET: 4, socket.AF_INET6: 16}.get(family, -1)
+    size = ADDRESS_BYTES.get(family, -1)
     if size != len(address) or not 0 <= mask <= size * 8:
         raise MalformedReply(
             "The kernel's answer has an allowed IP at offset %d that is none: family %d, %d bytes, prefix length %d"

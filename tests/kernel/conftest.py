@@ -20,7 +20,6 @@ from kernel import vm
 from lab import Network
 
 
-
 def _this_kernel_has_wireguard() -> bool:
     with Network() as scratch:
         return scratch.backend == "kernel"

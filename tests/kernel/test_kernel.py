@@ -241,7 +241,11 @@ def test_every_kind_of_change_by_wg_and_ip_is_one_event(network: Network, watch:
         ),
         (
             lambda: interface.host.ip("link", "del", interface.name),
-            [("peer_removed", one, None, None), ("peer_removed", other, None, None), ("interface_removed",) + (None,) * 3],
+            [
+                ("peer_removed", one, None, None),
+                ("peer_removed", other, None, None),
+                ("interface_removed",) + (None,) * 3,
+            ],
         ),
     ]
     for step, expected in steps:

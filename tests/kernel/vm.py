@@ -33,7 +33,14 @@ def run(script: str, folder: Path, writable: Sequence[Path] = (), environment: M
     variables = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in (environment or {}).items())
     guest_script = folder / "guest.sh"
     guest_script.write_text(f"set -e\n{variables}modprobe wireguard\n{script}\n", encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("vng")), "--run", str(image), "--disable-kvm", "--force-9p", "--verbose"]
+    command = [
+        str(Path(sys.executable).with_name("vng")),
+        "--run",
+        str(image),
+        "--disable-kvm",
+        "--force-9p",
+        "--verbose",
+    ]
     command += ["--cpus", "2", "--memory", "3G"]
     command += [f"--rwdir={path}" for path in (folder, *writable)]
     console = folder / "console.log"

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks that need nothing running: style, types, lint, Ansible's sanity tests, and what the tarball holds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from collection import CHECKOUT, build
+from static import sanity
+
+CODE = ["plugins", "extensions/eda/plugins", "tests", "demo"]
+TYPED = ["plugins", "extensions/eda/plugins"]
+COLLECTION = "ansible_collections/wirewatch/wireguard"
+
+
+def check(command: Sequence[str], cwd: Path = CHECKOUT, **environment: str) -> str:
+    """Runs a tool of this environment; its output is the failure."""
+    tool = Path(sys.executable).with_name(command[0])
+    done = subprocess.run(
+        [str(tool), *command[1:]],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-20000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracked files as a collection tree: tools may write beside them."""
+    return sanity.copy_tracked_files(CHECKOUT, tmp_path_factory.mktemp("copy"))
+
+
+def test_ruff_finds_nothing() -> None:
+    check(["ruff", "check", "--no-cache", *CODE])
+
+
+def test_ruff_would_format_nothing() -> None:
+    check(["ruff", "format", "--no-cache", "--check", *CODE])
+
+
+def test_mypy_finds_nothing_in_what_ships(copy: Path, tmp_path: Path) -> None:
+    settings = ["--config-file", str(CHECKOUT / "pyproject.toml"), "--cache-dir", str(tmp_path)]
+    check(["mypy", *settings, *(f"{COLLECTION}/{folder}" for folder in TYPED)], cwd=copy.parents[2])
+
+
+def test_what_runs_on_managed_nodes_is_python_3_8() -> None:
+    check(["vermin", "--target=3.8-", "--eval-annotations", "--no-tips", "--violations", "plugins"])
+
+
+def test_yamllint_finds_nothing() -> None:
+    check(["yamllint", "--strict", "."])
+
+
+def test_ansible_lint_production_finds_nothing(copy: Path, tmp_path: Path) -> None:
+    check(["ansible-lint", "--strict", "--offline"], cwd=copy, ANSIBLE_HOME=str(tmp_path))
+
+
+def test_the_changelog_fragments_are_sound() -> None:
+    check(["antsibull-changelog", "lint"])
+
+
+def test_every_sanity_test_of_ansible_test_passes(copy: Path) -> None:
+    output = check(["ansible-test", "sanity", "--venv", "--color", "no"], cwd=copy, HOME=str(sanity.home()))
+    # Without the means for one of them ansible-test skips it with a warning, and is content. Other versions of Python than
+    # the system's are not to be had everywhere: vermin stands in for them.
+    assert output.count("Running sanity test") >= 20, output
+    skipped = [line for line in output.splitlines() if "Skipping sanity test" in line and " on Python " not in line]
+    assert skipped == []
+
+
+def test_plugins_import_with_extensions_deleted(copy: Path, tmp_path: Path) -> None:
+    tree = tmp_path / COLLECTION
+    shutil.copytree(copy / "plugins", tree / "plugins")
+    modules = sorted(path.relative_to(tmp_path).with_suffix("") for path in tree.rglob("*.py"))
+    names = [".".join(path.parts) for path in modules]
+    assert any(name.endswith("wg_device_info") for name in names)
+    code = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)"
+    check(["python", "-c", code, *names], PYTHONPATH=str(tmp_path))
+
+
+def test_the_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> None:
+    with tarfile.open(build(tmp_path)) as tarball:
+        files = {member.name for member in tarball.getmembers() if member.isfile()}
+    needed = {
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "meta/runtime.yml",
+        "meta/extensions.yml",
+        "meta/execution-environment.yml",
+        "plugins/modules/wg_device_info.py",
+        "plugins/modules/wg_facts.py",
+        "plugins/modules/wg_peer_watch.py",
+        "extensions/eda/plugins/event_source/wg_events.py",
+        "roles/mesh_check/meta/argument_specs.yml",
+        "roles/prerequisites/meta/argument_specs.yml",
+        "docs/events.md",
+    }
+    assert needed - files == set()
+    allowed = ("plugins/", "extensions/eda/", "roles/", "playbooks/", "docs/", "meta/", "changelogs/changelog.yaml")
+    top = {"README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.json", "FILES.json"}
+    assert {name for name in files if not name.startswith(allowed)} - top == set()
+    assert {name for name in files if "__pycache__" in name or name.endswith(".pyc")} == set()
+
+
+@pytest.mark.parametrize("folder", ["plugins", "extensions"])
+def test_no_file_is_long(folder: str) -> None:
+    """Documentation blocks aside: a file that long has more than one reason to change."""
+    lengths = {}
+    for path in (CHECKOUT / folder).rglob("*.py"):
+        parts = path.read_text(encoding="utf-8").split('r"""')
+        code = parts[0] + "".join(part.partition('"""')[2] for part in parts[1:])
+        lengths[str(path.relative_to(CHECKOUT))] = code.count("\n")
+    assert {name: length for name, length in lengths.items() if length > 400} == {}

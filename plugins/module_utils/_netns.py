@@ -132,7 +132,8 @@ class Namespace:
     @property
     def path(self) -> str:
         """Of a namespace by name or path; meaningless for the caller's own."""
-        return os.path.join(NAMED_NAMESPACES, self.netns or "")  # a path stays as it is if it is absolute
+        netns = self.netns or ""
+        return netns if "/" in netns else os.path.join(NAMED_NAMESPACES, netns)
 
     def _identity(self) -> Tuple[int, int]:
         try:

@@ -20,6 +20,8 @@ from ._mirror import PEER_FACTS, Place, apply
 from ._record import Record, device_from_record
 
 SCHEMA_VERSION = 1
+APPLICATION_ID = 0x57475754  # "WGWT" in the header of the file: ours, and not the database of another program
+MAGIC = b"SQLite format 3\0"  # how every SQLite database begins (sqlite.org/fileformat.html section 1.3)
 INTERFACE_ROW = ""  # in place of a public key
 LOCK_TIMEOUT = 2.0  # seconds
 
@@ -39,15 +41,19 @@ class StateFile:
     """Opened once, for one watcher. ``note`` is cheap and writes nothing; ``flush`` writes what was noted."""
 
     def __init__(self, path: str, host: str) -> None:
-        """Opens or makes the file. InvalidArgument where that can't be; a damaged file is put aside, see ``complaint``."""
-        self.path = path
+        """Opens or makes the file. A damaged one is put aside, see ``complaint``.
+
+        InvalidArgument where that can't be, or where the path leads to a file of somebody else: that is left as it is.
+        """
+        self.path = os.path.abspath(path)
         self.complaint: Optional[str] = None
         self._host = host
         self._rows: Set[Tuple[Place, str]] = set()
         self.state: Dict[Place, Record] = {}
-        directory = os.path.dirname(os.path.abspath(path))
+        directory = os.path.dirname(self.path)
         if not os.path.isdir(directory):
             raise InvalidArgument("state_file is %s, and there is no directory %s: create it first" % (path, directory))
+        self._refuse_other_files()
         try:
             self._connection = self._open()
         except _Unusable as error:
@@ -104,15 +110,14 @@ class StateFile:
     def _open(self) -> sqlite3.Connection:
         connection: Optional[sqlite3.Connection] = None
         try:
-            connection = sqlite3.connect(
-                self.path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
             # One watcher to a file; the lock goes with the process, however it ends.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            is_new = self._is_new(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             # In WAL mode this loses at most the last commits at a power failure, never the file; a SIGKILL loses nothing.
             connection.execute("PRAGMA synchronous = NORMAL")
-            self._prepare(connection)
+            self._load(self._rows_of(connection, is_new))
             return connection
         except sqlite3.OperationalError as error:
             _close(connection)
@@ -131,18 +136,49 @@ class StateFile:
             _close(connection)
             raise
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    def _is_new(self, connection: sqlite3.Connection) -> bool:
+        """Whether nothing was ever written to it. InvalidArgument where another program did."""
+        owner, version = (
+            connection.execute("PRAGMA %s" % name).fetchone()[0] for name in ("application_id", "user_version")
+        )
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        if not tables and version == 0:
+        if not tables and not owner and not version:
+            return True
+        if owner != APPLICATION_ID:
+            raise self._not_ours()
+        if version != SCHEMA_VERSION or tables != ["facts"]:
+            raise _Unusable("is of another version of this collection")
+        return False
+
+    def _rows_of(self, connection: sqlite3.Connection, is_new: bool) -> List[Tuple[str, str, str, str]]:
+        connection.execute("BEGIN IMMEDIATE")
+        if is_new:
             connection.execute(_CREATE)
+            connection.execute("PRAGMA application_id = %d" % APPLICATION_ID)
             connection.execute("PRAGMA user_version = %d" % SCHEMA_VERSION)
-        elif version != SCHEMA_VERSION or tables != ["facts"]:
-            connection.execute("ROLLBACK")
-            raise _Unusable("is of another version, or of another program")
         connection.execute("COMMIT")
-        self._load(connection.execute("SELECT netns, interface, public_key, facts FROM facts").fetchall())
+        return connection.execute("SELECT netns, interface, public_key, facts FROM facts").fetchall()
+
+    def _refuse_other_files(self) -> None:
+        """InvalidArgument where the path leads to what never was a state file: a slip must not cost anybody a file.
+
+        One that begins with zeros is taken for ours: a power failure leaves such.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                head = file.read(len(MAGIC))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InvalidArgument("state_file is %s, which can't be read: %s" % (self.path, error.strerror)) from None
+        if head.strip(b"\0") and not MAGIC.startswith(head):
+            raise self._not_ours()
+
+    def _not_ours(self) -> InvalidArgument:
+        return InvalidArgument(
+            "state_file is %s, and that is no state file of this source; it was left as it is. Name a file that is not there "
+            "yet" % self.path
+        )
 
     def _load(self, rows: List[Tuple[str, str, str, str]]) -> None:
         state: Dict[Place, Record] = {}

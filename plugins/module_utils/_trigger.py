@@ -14,7 +14,7 @@ import os
 import select
 import socket
 import struct
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ._errors import WireGuardError
 from ._netns import Namespace
@@ -24,7 +24,9 @@ IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x40, 0x80, 0x100, 0x200  # s
 IN_IGNORED, IN_ONLYDIR = 0x8000, 0x01000000
 DIRECTORY_EVENTS = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR
 INOTIFY_EVENT = struct.Struct("=iIII")  # watch, mask, cookie, length of the name that follows
+QUEUE_OVERFLOW = -1  # in place of a watch: something was lost, so anything may have happened
 DRAIN_BYTES = 64 * 1024
+LONGEST = 3600.0  # seconds of one wait: poll(2) takes no more than 24 days, and a wait may end early
 
 
 class Triggers:
@@ -37,7 +39,7 @@ class Triggers:
         self._awake.setblocking(False)
 
     def wait(self, seconds: float) -> bool:
-        """Returns after that time (False), or as soon as links or sockets changed (True) or ``wake`` was called."""
+        """Returns after that time at the latest, and as soon as links or sockets changed (True) or ``wake`` was called."""
         poll = select.poll()
         sources: Dict[int, socket.socket] = {}
         for sock in self._link_sockets():
@@ -48,7 +50,7 @@ class Triggers:
             poll.register(inotify, select.POLLIN)
         poll.register(self._awake, select.POLLIN)
         sign = False
-        for descriptor, _event in poll.poll(max(0.0, seconds) * 1000):
+        for descriptor, _event in poll.poll(min(max(0.0, seconds), LONGEST) * 1000):
             if descriptor in sources:
                 _drain(sources[descriptor])
                 sign = True
@@ -84,9 +86,10 @@ class DirectoryEvents:
     """inotify(7) on one directory, which may come into being later. The standard library has no inotify."""
 
     def __init__(self, directory: str) -> None:
-        self._directory = directory
+        self._directory = os.path.abspath(directory)
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor: Optional[int] = None
+        self._watched: Optional[int] = None
         self._watches_directory = False
         descriptor = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if descriptor >= 0:
@@ -98,15 +101,18 @@ class DirectoryEvents:
 
     def drain(self) -> bool:
         """Takes what came; True where it is of the directory itself, and not of one above it."""
-        ours = self._watches_directory
         assert self._descriptor is not None
         try:
             events = os.read(self._descriptor, DRAIN_BYTES)
         except OSError:
             return False
-        if not ours or _has_ignored(events):
+        masks = [mask for watch, mask in _events(events) if watch in (self._watched, QUEUE_OVERFLOW)]
+        sign = self._watches_directory and bool(masks)
+        if not self._watches_directory or any(mask & IN_IGNORED for mask in masks):
             self._watch()
-        return ours or self._watches_directory
+            # Whatever is in a directory that has just come, nobody told of it.
+            sign = sign or self._watches_directory
+        return sign
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -115,23 +121,32 @@ class DirectoryEvents:
 
     def _watch(self) -> None:
         """Watches the directory, or while it is missing the nearest one above it, where it will appear."""
-        path = self._directory
-        while self._libc.inotify_add_watch(self._descriptor, os.fsencode(path), DIRECTORY_EVENTS) < 0:
-            if path == os.path.dirname(path):
+        for _attempt in range(2):  # the second is for a directory that came while its parent was not watched yet
+            path = self._directory
+            watch = self._add(path)
+            while watch < 0 and path != os.path.dirname(path):
+                path = os.path.dirname(path)
+                watch = self._add(path)
+            if self._watched not in (None, watch):
+                # Else everything that happens in a directory above, such as /run, would be a reason to poll.
+                self._libc.inotify_rm_watch(self._descriptor, self._watched)
+            self._watched = watch
+            self._watches_directory = path == self._directory and watch >= 0
+            if self._watches_directory:
                 break
-            path = os.path.dirname(path)
-        self._watches_directory = path == self._directory
+
+    def _add(self, path: str) -> int:
+        watch: int = self._libc.inotify_add_watch(self._descriptor, os.fsencode(path), DIRECTORY_EVENTS)
+        return watch
 
 
-def _has_ignored(events: bytes) -> bool:
-    """Whether one of the events says that a watch is gone, since its directory is ."""
+def _events(data: bytes) -> Iterator[Tuple[int, int]]:
+    """(watch, mask) of each inotify event."""
     offset = 0
-    while offset + INOTIFY_EVENT.size <= len(events):
-        _watch, mask, _cookie, length = INOTIFY_EVENT.unpack_from(events, offset)
-        if mask & IN_IGNORED:
-            return True
+    while offset + INOTIFY_EVENT.size <= len(data):
+        watch, mask, _cookie, length = INOTIFY_EVENT.unpack_from(data, offset)
+        yield watch, mask
         offset += INOTIFY_EVENT.size + length
-    return False
 
 
 def _drain(sock: socket.socket) -> None:

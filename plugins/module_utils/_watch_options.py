@@ -11,7 +11,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional
 from . import _options
 from ._discovery import check_interfaces
 from ._errors import InvalidArgument
-from ._event import check_types
+from ._event import WATCH_HEARTBEAT, check_types
 from ._watch import EMIT, INITIAL, RESUME, WatchOptions
 
 INTERVAL_LEAST = 0.05  # seconds: each poll holds the RTNL lock, which everybody else on the host needs too
@@ -43,7 +43,7 @@ class WatchArguments(NamedTuple):
 
 def check(arguments: Mapping[str, Any]) -> WatchArguments:
     """InvalidArgument names the argument that can't be, what is wrong with it, and what would be right."""
-    unknown = sorted(set(arguments) - set(ARGUMENTS))
+    unknown = sorted(str(name) for name in arguments if name not in ARGUMENTS)
     if unknown:
         raise InvalidArgument("There is no argument %s. There are: %s" % (", ".join(unknown), ", ".join(ARGUMENTS)))
     initial = arguments.get("initial", EMIT)
@@ -61,7 +61,7 @@ def check(arguments: Mapping[str, Any]) -> WatchArguments:
         host=_text(arguments, "host") or platform.node(),
         expected_keepalive=_options.keepalive("expected_keepalive", arguments.get("expected_keepalive")),
         debounce=_options.number("debounce", arguments.get("debounce", 0), 0),
-        heartbeat=_options.number("heartbeat", arguments.get("heartbeat", 0), 0),
+        heartbeat=_heartbeat(arguments),
     )
     return WatchArguments(options, _state_file(arguments, initial), _hosts(arguments))
 
@@ -87,11 +87,26 @@ def _namespaces(names: Optional[List[Any]]) -> List[Optional[str]]:
     if names is None:
         return [None]
     if not names:
-        raise InvalidArgument("netns is an empty list: name at least one, or leave it out for the source's own namespace")
+        raise InvalidArgument(
+            "netns is an empty list: name at least one, or leave it out for the source's own namespace"
+        )
     for name in names:
         if name is not None and (not isinstance(name, str) or not name):
             raise InvalidArgument("netns has %r, which is neither a name nor a path" % (name,))
     return list(dict.fromkeys(names))
+
+
+def _heartbeat(arguments: Mapping[str, Any]) -> float:
+    seconds = _options.number("heartbeat", arguments.get("heartbeat", 0), 0)
+    if 0 < seconds < INTERVAL_LEAST:
+        raise InvalidArgument("heartbeat is %r and must be 0 for none, or at least %g" % (seconds, INTERVAL_LEAST))
+    types = _list(arguments, "types")
+    if seconds and types is not None and WATCH_HEARTBEAT not in types:
+        raise InvalidArgument(
+            "heartbeat is %g and types leaves out %s, so none would ever come: add it to types, or leave heartbeat out"
+            % (seconds, WATCH_HEARTBEAT)
+        )
+    return seconds
 
 
 def _state_file(arguments: Mapping[str, Any], initial: str) -> Optional[str]:
@@ -109,6 +124,7 @@ def _hosts(arguments: Mapping[str, Any]) -> Optional[List[str]]:
         return None
     if not hosts or not all(isinstance(host, str) and host for host in hosts):
         raise InvalidArgument(
-            "hosts is %r and must name at least one host of the inventory: an empty list would run playbooks on all" % (hosts,)
+            "hosts is %r and must name at least one host of the inventory: an empty list would run playbooks on all"
+            % (hosts,)
         )
     return hosts

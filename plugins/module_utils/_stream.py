@@ -24,18 +24,21 @@ class Stream:
         self._clock = clock or Clock()
         self._interval = int(watcher.options.interval * SECOND)
         self._start: Optional[int] = None
-        self._polled_at = 0
+        self._polled_at = 0  # when the last poll ended
         self._stopped = threading.Event()
 
-    def next(self) -> Optional[Batch]:
-        """The next batch that holds something; None once stopped. The batch before it is to be confirmed by then."""
+    def next(self, or_empty: bool = False) -> Optional[Batch]:
+        """The next batch that holds something; None once stopped. The batch before it is to be confirmed by then.
+
+        ``or_empty``: that of the next poll, for who has something of his own to try again.
+        """
         while not self._stopped.is_set():
             links_changed = self._pause()
             if self._stopped.is_set():
                 break
-            self._polled_at = self._clock.monotonic_ns()
             batch = self._watcher.poll(links_changed)
-            if batch:
+            self._polled_at = self._clock.monotonic_ns()
+            if batch or or_empty:
                 return batch
             self._watcher.confirm()
         return None
@@ -43,6 +46,10 @@ class Stream:
     def stop(self) -> None:
         self._stopped.set()
         self._triggers.wake()
+
+    def close(self) -> None:
+        """To be called by the thread of ``next``, as the last thing."""
+        self._triggers.close()
 
     def _pause(self) -> bool:
         """Waits for the next moment to poll; True where links or sockets changed."""
@@ -52,14 +59,18 @@ class Stream:
             # Opens what signs come through, so that what changes from here on is noticed.
             self._triggers.wait(0)
             return True
-        # A poll that took longer than the interval skips points of the grid; it does not shift it.
+        # A poll that took longer than the interval skips points of the grid; it does not shift it, and the next one keeps
+        # its distance: where polls are slow, they hold a lock that everybody needs.
         due = self._start + ((self._polled_at - self._start) // self._interval + 1) * self._interval
         if self._watcher.heartbeat_at is not None:
             due = min(due, self._watcher.heartbeat_at)
         sign = False
-        while now < due and not self._stopped.is_set():
-            if self._triggers.wait((due - now) / SECOND):
+        while not self._stopped.is_set():
+            # Also where it is late, since signs may have come in the meantime.
+            if self._triggers.wait(max(0, due - now) / SECOND):
                 sign = True
-                due = min(due, max(now, self._polled_at + int(GAP * SECOND)))
+                due = min(due, self._polled_at + int(GAP * SECOND))
             now = self._clock.monotonic_ns()
+            if now >= due:
+                break
         return sign

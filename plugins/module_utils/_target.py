@@ -10,7 +10,7 @@ from typing import Dict, List, NamedTuple, Optional
 from . import _event as event_types
 from ._clock import Clock
 from ._diff import diff
-from ._errors import InterfaceGone, WireGuardError
+from ._errors import InterfaceGone, NotWireGuard, WireGuardError
 from ._event import Change
 from ._model import Device, encode_key
 from ._reader import InterfaceReader
@@ -32,19 +32,23 @@ class Trouble:
     def __init__(self) -> None:
         self.reason: Optional[str] = None
         self._told = False
+        self._asked = False  # whether there was a reason when ``over`` and ``begun`` were last asked
 
     def over(self, about: Optional[Device]) -> List[Change]:
         """watch_recovered, if that is to be told."""
+        self._asked = self.reason is not None
         return [Change(event_types.WATCH_RECOVERED, about)] if self._told and self.reason is None else []
 
     def begun(self, about: Optional[Device]) -> List[Change]:
         """watch_degraded, if that is to be told."""
+        self._asked = self.reason is not None
         if self._told or self.reason is None:
             return []
         return [Change(event_types.WATCH_DEGRADED, about, reason=self.reason)]
 
     def confirm(self) -> None:
-        self._told = self.reason is not None
+        """What was asked for last was told. A reason that came since is still to be."""
+        self._told = self._asked
 
 
 class Inventory(NamedTuple):
@@ -79,7 +83,9 @@ class Target:
         self._tracker = Tracker(expected_keepalive, debounce)
         self._current: Optional[Device] = None
         self._told: Optional[Device] = None
-        self._told_states: Dict[bytes, str] = {}  # of peers whose state changed, came or went since the last confirmation
+        self._told_states: Dict[
+            bytes, str
+        ] = {}  # of peers whose state changed, came or went since the last confirmation
         self._ever_read = False
         self._trouble = Trouble()
         self.observed_ns = 0  # wall clock of the last look
@@ -105,7 +111,8 @@ class Target:
         """Reads the interface. A failure leaves the last snapshot, and is remembered as trouble."""
         try:
             device = self._reader.read()
-        except InterfaceGone as error:
+        except (InterfaceGone, NotWireGuard) as error:
+            # Another kind of link under its name, or the link of a daemon whose socket is gone: as gone as can be.
             self._look_at_clock()
             self._gone()
             # A name that was never there may be a typing error; one that was and is gone is an event, not trouble.
@@ -116,6 +123,15 @@ class Target:
         except WireGuardError as error:
             self._look_at_clock()
             self._trouble.reason = str(error)
+            return
+        except Exception as error:
+            # A fault in reading one interface must not blind the watch to the others. Its text might hold what was read.
+            self._look_at_clock()
+            self._trouble.reason = "Interface %s%s can't be read: unexpected %s. It is tried again at each poll" % (
+                self._reader.interface,
+                self._reader.namespace,
+                type(error).__name__,
+            )
             return
         self._look_at_clock()
         self._trouble.reason = None

@@ -26,7 +26,6 @@ from ._liveness import (
 )
 from ._model import Device, Peer
 
-
 Changes = Dict[bytes, Tuple[Optional[str], Optional[str]]]
 
 
@@ -89,6 +88,8 @@ class Tracker:
                 self._forget_objects()
             for key in self._tracks.keys() - device.peers.keys():
                 changed[key] = (self._tracks.pop(key).state, None)
+            for key in self._restored.keys() - device.peers.keys():
+                changed[key] = (self._restored.pop(key), None)
             for key, peer in device.peers.items():
                 track = self._tracks.get(key)
                 if track is None:
@@ -121,9 +122,7 @@ class Tracker:
         """The monotonic time at which silence alone may change a state."""
         return self._due[0][0] if self._due else None
 
-    def _start(
-        self, device: Device, peer: Peer, wall_ns: int, now: int, changed: Changes
-    ) -> None:
+    def _start(self, device: Device, peer: Peer, wall_ns: int, now: int, changed: Changes) -> None:
         track = _Track(peer, now - max(0, wall_ns - peer.last_handshake_ns), now, NEVER)
         self._tracks[peer.public_key] = track
         restored = self._restored.pop(peer.public_key, None)
@@ -182,9 +181,7 @@ class Tracker:
         track.latched = state == DOWN
         return state, wait
 
-    def _judge(
-        self, device: Device, track: _Track, wall_ns: int, now: int, changed: Changes
-    ) -> None:
+    def _judge(self, device: Device, track: _Track, wall_ns: int, now: int, changed: Changes) -> None:
         state, wait = self._state(device, track, wall_ns, now)
         if state == track.state:
             track.candidate = None

@@ -24,6 +24,8 @@ REDISCOVERY = 30.0  # seconds: in case a notification of a new link was lost
 EMIT, SKIP, RESUME = "emit", "skip", "resume"
 INITIAL = (EMIT, SKIP, RESUME)
 
+ABOUT_THE_WATCH = (event_types.WATCH_DEGRADED, event_types.WATCH_RECOVERED)
+
 
 class WatchOptions(NamedTuple):
     """What to watch and what to tell. Times are seconds. ``peers`` None is all; ``netns`` None is the caller's own."""
@@ -44,10 +46,12 @@ class WatchOptions(NamedTuple):
 class Batch:
     """What one poll found to tell. Iterating makes the events, one at a time, each a fresh dict and whether it is wanted.
 
-    Unwanted ones (of a type that was not asked for) are there only for who keeps a mirror, and carry no number.
+    Unwanted ones (of a type that was not asked for) are there for who keeps a mirror or a log, and carry no number.
     """
 
-    def __init__(self, found: List[Tuple[Optional[Target], Change]], options: WatchOptions, encoder: Encoder, now: int) -> None:
+    def __init__(
+        self, found: List[Tuple[Optional[Target], Change]], options: WatchOptions, encoder: Encoder, now: int
+    ) -> None:
         self._found = found
         self._options = options
         self._encoder = encoder
@@ -101,13 +105,14 @@ class Watcher:
         self._discover_at = 0
         self._heartbeat = int(options.heartbeat * SECOND)
         self._heartbeat_at = self._clock.monotonic_ns() + self._heartbeat
+        self._beats = False  # whether the last poll found the heartbeat due
 
     def poll(self, links_changed: bool = False) -> Batch:
         """Looks at everything, discovering first where that is due or ``links_changed``."""
         now = self._clock.monotonic_ns()
         if self._globs and (links_changed or now >= self._discover_at):
-            self._discover()
-            self._discover_at = now + int(REDISCOVERY * SECOND)
+            complete = self._discover()
+            self._discover_at = now + int(REDISCOVERY * SECOND) if complete else now
         found: List[Tuple[Optional[Target], Change]] = []
         found += [(None, change) for change in self.trouble.over(None) + self.trouble.begun(None)]
         for namespace in self.namespaces:
@@ -116,7 +121,8 @@ class Watcher:
             for target in self._targets_in(namespace):
                 target.look()
                 found += [(target, change) for change in target.changes() if self._is_to_be_told(change)]
-        if self._heartbeat and now >= self._heartbeat_at:
+        self._beats = bool(self._heartbeat) and now >= self._heartbeat_at
+        if self._beats:
             found.append((None, Change(event_types.WATCH_HEARTBEAT)))
         self._started = True
         return Batch(found, self.options, self._encoder, self._clock.wall_ns())
@@ -131,10 +137,10 @@ class Watcher:
             if target.is_over and key[1] not in self.options.patterns:
                 target.close()
                 del self._targets[key]
-        if self._heartbeat:
+        if self._beats:
+            self._beats = False
             late = self._clock.monotonic_ns() - self._heartbeat_at
-            if late >= 0:
-                self._heartbeat_at += (late // self._heartbeat + 1) * self._heartbeat
+            self._heartbeat_at += (late // self._heartbeat + 1) * self._heartbeat
 
     @property
     def heartbeat_at(self) -> Optional[int]:
@@ -147,7 +153,8 @@ class Watcher:
         for namespace in self.namespaces:
             namespace.close()
 
-    def _discover(self) -> None:
+    def _discover(self) -> bool:
+        """Finds the interfaces of all namespaces; False where that failed for one, which keeps those found before."""
         for namespace in self.namespaces:
             trouble = self._discovery_trouble[namespace.netns]
             try:
@@ -155,6 +162,7 @@ class Watcher:
                 trouble.reason = None
             except WireGuardError as error:
                 trouble.reason = str(error)
+        return all(trouble.reason is None for trouble in self._discovery_trouble.values())
 
     def _targets_in(self, namespace: Namespace) -> Iterator[Target]:
         """Targets of a namespace in the order of the contract, new ones made as they are found."""
@@ -175,7 +183,8 @@ class Watcher:
         target = Target(
             self._make_reader(namespace, interface),
             self._clock,
-            Inventory(initial=at_start, told=not (at_start and self.options.initial == SKIP)),
+            # With something told before, what is found is no inventory: it came since.
+            Inventory(initial=at_start and not self._told, told=not (at_start and self.options.initial == SKIP)),
             interface in self.options.patterns,
             self.options.expected_keepalive,
             self.options.debounce,
@@ -186,6 +195,12 @@ class Watcher:
         return target
 
     def _is_to_be_told(self, change: Change) -> bool:
-        if self.options.peers is not None and change.peer is not None and change.peer.public_key not in self.options.peers:
+        if (
+            self.options.peers is not None
+            and change.peer is not None
+            and change.peer.public_key not in self.options.peers
+        ):
             return False
+        if change.type in ABOUT_THE_WATCH:
+            return True  # who did not ask for them still finds them in the log
         return self._told is not None or change.type in self.options.types

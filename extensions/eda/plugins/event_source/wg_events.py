@@ -36,7 +36,9 @@ options:
     type: float
     default: 1
   types:
-    description: Types of events to emit. Left out, it is all of them.
+    description:
+      - Types of events to emit. Left out, it is all of them.
+      - Why a watch is degraded is in the log of the rulebook in any case.
     type: list
     elements: str
     choices:
@@ -74,6 +76,8 @@ options:
     description:
       - Path of a file to remember in what was emitted, for O(initial=resume). Each source needs its own.
       - It survives a SIGKILL. An event may be emitted twice by it, and none is lost.
+      - A damaged one is kept under the same name with C(.damaged) after it, and a new one begun. A file of another program
+        is refused.
     type: str
   host:
     description: What events name as C(host). Left out, it is the system's host name.
@@ -92,7 +96,7 @@ options:
     type: float
     default: 0
   heartbeat:
-    description: Seconds between two C(watch_heartbeat) events. V(0) for none.
+    description: Seconds between two C(watch_heartbeat) events, at least 0.05. V(0) for none.
     type: float
     default: 0
 """
@@ -104,7 +108,7 @@ EXAMPLES = r"""
 - wirewatch.wireguard.wg_events:
     interfaces: ["wg*"]
     interval: 0.5
-    types: [peer_removed, peer_state_changed, watch_degraded]
+    types: [peer_removed, peer_state_changed, watch_degraded, watch_recovered, watch_heartbeat]
     initial: resume
     state_file: /var/lib/wirewatch/state.db
     names:
@@ -115,20 +119,20 @@ EXAMPLES = r"""
     heartbeat: 60
 """
 
-# ansible-rulebook runs this file by its path, without Ansible's loader of collections. The folder that holds
-# ansible_collections is five above this one's collection; the path is taken as it was given, since a checkout may be linked in.
+# ansible-rulebook runs this file by its path, without Ansible's loader of collections: make the folder that holds
+# ansible_collections importable. The path is taken as it was given, links not resolved, since a checkout may be linked in.
 _COLLECTIONS = os.path.abspath(__file__)
 for _level in range(8):
     _COLLECTIONS = os.path.dirname(_COLLECTIONS)
 if _COLLECTIONS not in sys.path:
     sys.path.append(_COLLECTIONS)
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError  # noqa: E402
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile, StateFileError  # noqa: E402
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._stream import Stream  # noqa: E402
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers  # noqa: E402
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Batch, Watcher  # noqa: E402
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import check  # noqa: E402
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile, StateFileError
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._stream import Stream
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Batch, Watcher
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import check
 
 PATIENCE = 0.05  # seconds that an event may wait in the engine's queue before the state file is written
 LOGGER = logging.getLogger("wirewatch.wireguard.wg_events")
@@ -139,7 +143,7 @@ async def main(queue: asyncio.Queue, args: Dict[str, Any]) -> None:
     try:
         source = Source(queue, args)
     except WireGuardError as error:
-        # The engine prints a traceback for whatever is raised; its last line is the sentence.
+        # ValueError, and no class of ours: the engine prints the name of the class before the sentence.
         raise ValueError("wirewatch.wireguard.wg_events: %s" % error) from None
     await source.run()
 
@@ -163,10 +167,12 @@ class Source:
             try:
                 while True:
                     try:
-                        batch = await loop.run_in_executor(thread, self._stream.next)
+                        unwritten = self._state is not None and self._state.pending
+                        batch = await loop.run_in_executor(thread, self._stream.next, unwritten)
                     except Exception as error:
                         # Raising would end the rulebook. What is unexpected now may be over at the next look.
-                        self._complain("looking", "Unexpected %s while looking; trying again" % type(error).__name__)
+                        sentence = "Unexpected %s while looking; it is tried again at each poll" % type(error).__name__
+                        self._complain("looking", sentence)
                         await asyncio.sleep(self._watcher.options.interval)
                         continue
                     if batch is None:
@@ -180,17 +186,16 @@ class Source:
 
     async def _deliver(self, batch: Batch, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
         for event, wanted in batch:
+            # Complaints of our own are in the log already.
+            if event["reason"] and event["reason"] != self._watcher.trouble.reason:
+                LOGGER.warning("%s", event["reason"])
             if wanted:
-                if event["reason"]:
-                    LOGGER.warning("%s", event["reason"])
                 await self._put(self._envelope(event), loop, thread)
             if self._state is not None:
                 self._state.note(event)
         await loop.run_in_executor(thread, self._remember)
 
-    async def _put(
-        self, envelope: Dict[str, Any], loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor
-    ) -> None:
+    async def _put(self, envelope: Dict[str, Any], loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
         if self._state is None:
             await self._queue.put(envelope)
             return
@@ -219,14 +224,16 @@ class Source:
             self._complain("state file", str(error))
 
     def _complain(self, about: str, sentence: Optional[str]) -> None:
-        """Says in the next batch what is wrong with the watch itself; None once it is over."""
+        """Says in the next batch, if there is one, what is wrong with the watch itself; None once it is over."""
         if sentence is None:
             self._complaints.pop(about, None)
-        else:
+        elif self._complaints.get(about) != sentence:
             self._complaints[about] = sentence
+            LOGGER.warning("%s", sentence)
         self._watcher.trouble.reason = ". ".join(self._complaints.values()) or None
 
     def _close(self) -> None:
+        self._stream.close()
         self._watcher.close()
         if self._state is not None:
             self._state.close()

@@ -101,7 +101,8 @@ class DirectoryEvents:
 
     def drain(self) -> bool:
         """Takes what came; True where it is of the directory itself, and not of one above it."""
-        assert self._descriptor is not None
+        if self._descriptor is None:
+            return False
         try:
             events = os.read(self._descriptor, DRAIN_BYTES)
         except OSError:

@@ -211,7 +211,9 @@ reason:
   description: Why it failed, in a sentence, whatever O(msg) says.
   returned: on failure of the condition
   type: str
-  sample: "Timed out after 60.0 s waiting for first_handshake on wg0 (0 of 1 peers satisfied). peer xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=: no endpoint and nothing received: the other side must start"
+  sample: >-
+    Timed out after 60.0 s waiting for first_handshake on wg0 (0 of 1 peers satisfied).
+    peer xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=: no endpoint and nothing received: the other side must start
 msg:
   description: The same as RV(reason), or O(msg); in check mode a sentence that nothing was waited for.
   returned: on failure and in check mode

@@ -242,26 +242,27 @@ def test_a_wrong_name_is_in_the_log_whatever_types_are_asked_for(
 # --- resume
 
 
+def on_disk(path: Path) -> list[int]:
+    """How many peers of each interface a SIGKILL would leave now: looked at in a copy, since the file is locked."""
+    copy = Path(f"{path}.copy")
+    for suffix in ("", "-wal"):
+        Path(f"{copy}{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
+    state = StateFile(str(copy), "gw1")
+    state.close()
+    return [len(entry["peers"]) for entry in state.state.values()]
+
+
 def test_what_was_delivered_is_on_disk_while_the_queue_blocks(source: ModuleType, world: World, tmp_path: Path) -> None:
     """A playbook may run for an hour, and SIGKILL may come any time in it."""
     world.put("wg0", peer(1), peer(2))
     path = tmp_path / "state.db"
-    copy = tmp_path / "copy.db"
-
-    def on_disk() -> list[str]:
-        """What a SIGKILL would leave now: looked at in a copy, since the file is locked."""
-        for suffix in ("", "-wal"):
-            Path(f"{copy}{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
-        state = StateFile(str(copy), "gw1")
-        state.close()
-        return [str(len(entry["peers"])) for entry in state.state.values()]
 
     async def scene(queue: asyncio.Queue[Envelope]) -> None:
         await take(queue, 1)
-        while on_disk() != ["1"]:  # the first peer lies in the queue, the second one can't be put
+        while on_disk(path) != [1]:  # the first peer lies in the queue, the second one can't be put
             await asyncio.sleep(0.01)
         await take(queue, 2)
-        while on_disk() != ["2"]:
+        while on_disk(path) != [2]:
             await asyncio.sleep(0.01)
 
     play(source, {"initial": "resume", "state_file": str(path)}, scene)
@@ -273,9 +274,8 @@ def test_a_restart_tells_the_rest(source: ModuleType, world: World, tmp_path: Pa
 
     async def first(queue: asyncio.Queue[Envelope]) -> None:
         assert [event["initial"] for event in await take(queue, 2)] == [True, True]
-        await asyncio.sleep(0)
-        while not (tmp_path / "state.db").exists():
-            await asyncio.sleep(0.001)
+        while on_disk(tmp_path / "state.db") != [2]:
+            await asyncio.sleep(0.01)
 
     async def second(queue: asyncio.Queue[Envelope]) -> None:
         events = await take(queue, 2)

@@ -233,6 +233,7 @@ class Source:
         self._watcher.trouble.reason = ". ".join(self._complaints.values()) or None
 
     def _close(self) -> None:
+        self._remember()
         self._stream.close()
         self._watcher.close()
         if self._state is not None:

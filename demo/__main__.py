@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 from collection import install
-
 from lab import CommandFailed, LabError, Network, Terminated, terminable, traces
 
 from .narrator import BOLD, DIM, RED, Narrator

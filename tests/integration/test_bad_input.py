@@ -14,7 +14,6 @@ import json
 import os
 
 import pytest
-
 from lab import Network, star, uapi, write_inventory
 from lab.commands import tool
 from lab.player import Player

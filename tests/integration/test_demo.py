@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from lab import traces, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,6 @@ import datetime
 import time
 
 import pytest
-
 from lab import Network, star, write_inventory
 from lab.player import Player
 

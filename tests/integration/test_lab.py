@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from lab import Interface, LabError, LabTimeout, Network, connect, star, traces, uapi, wait_for
 
 TESTS = Path(__file__).resolve().parents[1]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-
 from lab import star, uapi, wait_for, write_inventory
 from lab.wireguard import SOCKET_FOLDER
 

@@ -41,7 +41,7 @@ def run(script: str, folder: Path, writable: Sequence[Path] = (), environment: M
         "--force-9p",
         "--verbose",
     ]
-    command += ["--cpus", "2", "--memory", "3G"]
+    command += ["--cpus", "1", "--memory", "3G"]
     command += [f"--rwdir={path}" for path in (folder, *writable)]
     console = folder / "console.log"
     with console.open("wb") as output:

@@ -29,6 +29,7 @@ def _this_kernel_has_wireguard() -> bool:
 IN_GUEST = "WW_GUEST_REPORTS" in os.environ
 RUNS_HERE = IN_GUEST or _this_kernel_has_wireguard()
 
+LEFT_TO_THE_END: list[ExitStack] = []  # in the guest: networks that nobody takes down
 GUEST_RESULTS = pytest.StashKey[dict]()
 
 
@@ -116,4 +117,4 @@ def network() -> Iterator[Network]:
         yield stack.enter_context(Network(backend="kernel"))
         if IN_GUEST:
             # Its kernel takes some 12 ms to remove a peer, two minutes for 10,000. The machine goes as a whole soon.
-            stack.pop_all()
+            LEFT_TO_THE_END.append(stack.pop_all())

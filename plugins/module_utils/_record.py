@@ -125,7 +125,7 @@ def device_from_record(record: Record) -> Device:
 
 
 def peer_from_record(record: Record) -> Peer:
-    epoch = record.get("last_handshake_epoch")
+    epoch = record["last_handshake_epoch"]
     return Peer(
         public_key=decode_key(record["public_key"]),
         preshared_key=b"" if record["has_preshared_key"] else None,

@@ -47,7 +47,7 @@ def number(option: str, value: Any, least: float, most: float = math.inf, above:
     """A finite number of at least ``least`` (greater than it, with ``above``)."""
     try:
         result = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         result = math.nan
     if (
         isinstance(value, bool)

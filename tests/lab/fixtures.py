@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from .network import Network
+from .player import Player
+from .processes import Ansible
 
 
 @pytest.fixture
@@ -17,3 +21,27 @@ def network() -> Iterator[Network]:
     """An empty network on wireguard-go, for one test."""
     with Network(backend="userspace") as made:
         yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def secrets_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the lab lists every private and preshared key that it makes: the whole run's list, else one of our own."""
+    given = os.environ.get("WW_SECRETS_FILE")
+    path = Path(given) if given else tmp_path_factory.mktemp("secrets") / "secrets"
+    os.environ["WW_SECRETS_FILE"] = str(path)
+    yield path
+    if not given:
+        del os.environ["WW_SECRETS_FILE"]
+        path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def ansible(collections_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
+    """The real commands, with the collection as a user installs it."""
+    return Ansible(collections_path, tmp_path_factory.mktemp("ansible"))
+
+
+@pytest.fixture
+def play(ansible: Ansible, secrets_file: Path) -> Player:
+    """Plays short playbooks with the real ansible-playbook."""
+    return Player(ansible, secrets_file)

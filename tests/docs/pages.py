@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pages that users read, and the examples in them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from collection import CHECKOUT
+
+PAGES = sorted(
+    str(path.relative_to(CHECKOUT))
+    for pattern in ("*.md", "docs/*.md", "roles/*/README.md", "demo/README.md")
+    for path in CHECKOUT.glob(pattern)
+)
+
+
+def read(page: str) -> str:
+    return (CHECKOUT / page).read_text(encoding="utf-8")
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading, up to the next one of its level."""
+    return text.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL)
+
+
+def module_examples() -> Iterator[tuple[str, str]]:
+    """Each module's EXAMPLES."""
+    for path in sorted((CHECKOUT / "plugins/modules").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EXAMPLES":
+                yield path.stem, ast.literal_eval(node.value)
+
+
+__all__ = ["CHECKOUT", "PAGES", "blocks", "module_examples", "read", "section"]

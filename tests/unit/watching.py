@@ -38,7 +38,7 @@ def text(number: int) -> str:
 def peer(number: int, **fields: Any) -> Peer:
     """A peer; `endpoint` and `allowed_ips` as text, `handshake` as seconds after the start of the world."""
     if "endpoint" in fields:
-        host, _, port = (fields["endpoint"] or "").rpartition(":")
+        host, _colon, port = (fields["endpoint"] or "").rpartition(":")
         fields["endpoint"] = Endpoint(host, int(port)) if port else None
     if "allowed_ips" in fields:
         fields["allowed_ips"] = tuple(sorted(parse_allowed_ip(ip) for ip in fields["allowed_ips"]))

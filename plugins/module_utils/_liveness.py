@@ -47,7 +47,7 @@ class Sight(NamedTuple):
     keepalive: int  # the peer's own, or the declared one; 0 = unknown
     rx_quiet: Optional[float]  # since rx last grew
     tx_unanswered: int  # bytes sent since rx last grew (or since the first look)
-    tx_quiet_from: Optional[float]  # seconds since the first of those
+    tx_excess_for: Optional[float]  # seconds since those are more than keepalives explain
     quiet: float  # seconds since rx last grew, or since the first look
     latched: bool = False  # it was down, and neither has rx grown nor the handshake changed since
 
@@ -95,19 +95,26 @@ def rule(sight: Sight, timers: Timers = DEFAULT_TIMERS) -> Tuple[str, Optional[f
     return IDLE, unanswered_in
 
 
-def _unanswered(sight: Sight, timers: Timers) -> Tuple[bool, Optional[float]]:
-    """Whether more was sent into silence, for longer, than keepalives explain; else the time until it may be so.
+def more_than_keepalives(tx_unanswered: int, quiet: float, keepalive: int) -> bool:
+    """Whether so many bytes in so many seconds are more than keepalives explain.
 
-    One interval of tolerance, since keepalives jitter against the poll grid. Time raises the tolerance too, so where the
-    bytes do not suffice now, silence alone never makes them.
+    One interval of tolerance, since keepalives jitter against the poll grid.
     """
-    if sight.tx_quiet_from is None:
+    intervals = int(quiet // keepalive) if keepalive else 0
+    return tx_unanswered > KEEPALIVE_BYTES * (intervals + 2)
+
+
+def _unanswered(sight: Sight, timers: Timers) -> Tuple[bool, Optional[float]]:
+    """Whether more was sent into silence than keepalives explain, and long enough ago; else the time until it may be so.
+
+    Counted from when it became more: on top of the keepalives of minutes a single handshake initiation is more, and its
+    answer may just be on its way. Time raises what keepalives explain, so where the bytes do not suffice now, silence
+    alone never makes them.
+    """
+    if sight.tx_excess_for is None or not more_than_keepalives(sight.tx_unanswered, sight.quiet, sight.keepalive):
         return False, None
-    intervals = int(sight.quiet // sight.keepalive) if sight.keepalive else 0
-    if sight.tx_unanswered <= KEEPALIVE_BYTES * (intervals + 2):
-        return False, None
-    if sight.tx_quiet_from < timers.silence:
-        return False, timers.silence - sight.tx_quiet_from
+    if sight.tx_excess_for < timers.silence:
+        return False, timers.silence - sight.tx_excess_for
     return True, None
 
 

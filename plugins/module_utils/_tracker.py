@@ -22,6 +22,7 @@ from ._liveness import (
     Timers,
     is_inactive,
     keepalive_of,
+    more_than_keepalives,
     rule,
 )
 from ._model import Device, Peer
@@ -38,7 +39,7 @@ class _Track:
         "since",
         "rx_grew_at",
         "tx_at_rx",
-        "tx_grew_at",
+        "excess_at",
         "latched",
         "state",
         "candidate",
@@ -52,7 +53,7 @@ class _Track:
         self.since = now  # when rx last grew, or the first look
         self.rx_grew_at: Optional[int] = None
         self.tx_at_rx = peer.tx_bytes
-        self.tx_grew_at: Optional[int] = None  # first growth of tx since then
+        self.excess_at: Optional[int] = None  # since when more was sent than keepalives explain
         self.latched = False
         self.state = state  # the reported one: it held for the debounce time
         self.candidate: Optional[str] = None
@@ -136,7 +137,7 @@ class Tracker:
         """The interface is another one: its peers start again, as new as they are."""
         for track in self._tracks.values():
             track.latched = False
-            track.rx_grew_at = track.tx_grew_at = None
+            track.rx_grew_at = track.excess_at = None
 
     def _observe(self, track: _Track, peer: Peer, wall_ns: int, now: int) -> None:
         before, track.peer = track.peer, peer
@@ -149,10 +150,8 @@ class Tracker:
             track.rx_grew_at = None if made_anew and not peer.rx_bytes else now
             track.since = now
             track.tx_at_rx = 0 if made_anew else peer.tx_bytes
-            track.tx_grew_at = None
+            track.excess_at = None
             track.latched = False
-        if track.tx_grew_at is None and peer.tx_bytes > track.tx_at_rx:
-            track.tx_grew_at = now
 
     def _age(self, track: _Track, wall_ns: int, now: int) -> float:
         """The smaller of the age by the wall clock and the age by the monotonic one, so that no clock step makes stale.
@@ -167,14 +166,20 @@ class Tracker:
         if is_inactive(device):
             return INACTIVE, None
         peer = track.peer
+        keepalive = keepalive_of(peer, self._expected)
+        unanswered, quiet = peer.tx_bytes - track.tx_at_rx, (now - track.since) / SECOND
+        if not more_than_keepalives(unanswered, quiet, keepalive):
+            track.excess_at = None
+        elif track.excess_at is None:
+            track.excess_at = now
         sight = Sight(
             has_handshake=peer.last_handshake_ns != 0,
             age=self._age(track, wall_ns, now),
-            keepalive=keepalive_of(peer, self._expected),
+            keepalive=keepalive,
             rx_quiet=None if track.rx_grew_at is None else (now - track.rx_grew_at) / SECOND,
-            tx_unanswered=peer.tx_bytes - track.tx_at_rx,
-            tx_quiet_from=None if track.tx_grew_at is None else (now - track.tx_grew_at) / SECOND,
-            quiet=(now - track.since) / SECOND,
+            tx_unanswered=unanswered,
+            tx_excess_for=None if track.excess_at is None else (now - track.excess_at) / SECOND,
+            quiet=quiet,
             latched=track.latched,
         )
         state, wait = rule(sight, self._timers)

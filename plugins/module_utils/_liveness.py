@@ -72,13 +72,15 @@ def rule(sight: Sight, timers: Timers = DEFAULT_TIMERS) -> Tuple[str, Optional[f
     """(state, seconds from now at which silence alone would change it; None where it never would)."""
     if not sight.has_handshake:
         return NEVER, None
+    if sight.latched:
+        return DOWN, None
     unanswered, unanswered_in = _unanswered(sight, timers)
     expiry = timers.reject_after + timers.slack
     if sight.age <= expiry:
         if unanswered:
             return UNRESPONSIVE, _after(expiry, sight.age)
         return UP, _sooner(_after(expiry, sight.age), unanswered_in)
-    if unanswered or sight.latched:
+    if unanswered:
         return DOWN, None
     traffic = sight.rx_quiet is not None and sight.rx_quiet <= timers.traffic
     traffic_ends = _after(timers.traffic, sight.rx_quiet) if traffic and sight.rx_quiet is not None else None

@@ -85,7 +85,7 @@ class Tracker:
         self._device = device
         if device is not before:
             anew = before is None or is_inactive(before) != is_inactive(device)
-            if before is not None and before.ifindex != device.ifindex:
+            if before is not None and None not in (before.ifindex, device.ifindex) and before.ifindex != device.ifindex:
                 self._forget_objects()
             for key in self._tracks.keys() - device.peers.keys():
                 changed[key] = (self._tracks.pop(key).state, None)
@@ -127,8 +127,9 @@ class Tracker:
         track = _Track(peer, now - max(0, wall_ns - peer.last_handshake_ns), now, NEVER)
         self._tracks[peer.public_key] = track
         restored = self._restored.pop(peer.public_key, None)
-        # Nothing was seen yet that could have lifted it.
-        track.latched = restored == DOWN
+        # Nothing was seen yet that could have lifted it, unless it has shaken hands since.
+        expiry = self._timers.reject_after + self._timers.slack
+        track.latched = restored == DOWN and self._age(track, wall_ns, now) > expiry
         track.state, wait = self._state(device, track, wall_ns, now)
         self._schedule(track, wait, now)
         changed[peer.public_key] = (restored, track.state)

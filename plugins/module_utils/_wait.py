@@ -112,7 +112,8 @@ class Wait:
             self._start = dict(device.peers)
         states = self._tracker.update(device, wall, monotonic) if device else {}
         for change in diff(self._previous, device):
-            self._note(change, wall)
+            before = states.get(change.peer.public_key, (None, None))[0] if change.peer is not None else None
+            self._note(change._replace(state=before) if change.type == event_types.PEER_REMOVED else change, wall)
         for key, (before, now) in sorted(states.items(), key=lambda item: encode_key(item[0])):
             if device is not None and before is not None and now is not None:
                 self._note(Change(event_types.PEER_STATE_CHANGED, device, device.peers[key], before, now), wall)
@@ -136,7 +137,8 @@ class Wait:
         elif change.type == event_types.PEER_RECREATED:
             self._recreated.add(key)
         if self._options.peers is None or key in self._options.peers:
-            self._keep(change._replace(state=self._tracker.state(key), age=wall_age(change.peer, wall)), wall)
+            state = change.state or self._tracker.state(key)  # the tracker has forgotten a removed one
+            self._keep(change._replace(state=state, age=wall_age(change.peer, wall)), wall)
 
     def _keep(self, change: Change, wall: int) -> None:
         self._events.append(self._encoder.encode(change, wall))

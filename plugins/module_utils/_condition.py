@@ -112,7 +112,7 @@ def satisfied(condition: str, expected: Expected, seen: Seen) -> bool:
     """
     if seen.now is None:
         return condition == "absent"
-    if not _endpoint_fits(expected, seen.now.endpoint):
+    if not endpoint_fits(expected, seen.now.endpoint):
         return False
     if expected.allowed_ips is not None and seen.now.allowed_ips != expected.allowed_ips:
         return False
@@ -123,7 +123,8 @@ def satisfied(condition: str, expected: Expected, seen: Seen) -> bool:
     return CONDITIONS[condition](seen)
 
 
-def _endpoint_fits(expected: Expected, endpoint: Optional[Endpoint]) -> bool:
+def endpoint_fits(expected: Expected, endpoint: Optional[Endpoint]) -> bool:
+    """Whether a peer's endpoint is the expected one, as far as one is expected."""
     if expected.endpoint_host is None:
         return True
     if endpoint is None or endpoint.host != expected.endpoint_host:

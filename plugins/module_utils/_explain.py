@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ._condition import Expected, Seen
+from ._condition import Expected, Seen, endpoint_fits
 from ._liveness import is_inactive
 from ._model import Device, Peer, unpack_allowed_ip
 from ._record import endpoint_text, handshake_text
@@ -27,8 +27,11 @@ def explain_peer(
         return "it is still configured"
     if expected.allowed_ips is not None and now.allowed_ips != expected.allowed_ips:
         return "its allowed IPs are %s, not the expected %s" % (_ips(now.allowed_ips), _ips(expected.allowed_ips))
-    if expected.endpoint_host is not None and condition in ("endpoint_changed", "present", "recreated"):
-        return "its endpoint is %s, not the expected one" % (endpoint_text(now.endpoint) or "not set")
+    if not endpoint_fits(expected, now.endpoint):
+        return "its endpoint is %s, not the expected one; %s" % (
+            endpoint_text(now.endpoint) or "not set",
+            _traffic(now, start, device),
+        )
     if condition == "endpoint_changed":
         return "its endpoint is still %s; %s" % (endpoint_text(now.endpoint) or "not set", _traffic(now, start, device))
     if condition == "allowed_ips_changed":

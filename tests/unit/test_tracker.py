@@ -225,6 +225,15 @@ def test_a_step_forward_does_not_hide_a_silence() -> None:
     assert line.run(400) == [(211, "down")]
 
 
+def test_a_handshake_just_before_a_step_forward_is_as_fresh_as_the_look_before_it() -> None:
+    line = Line(25)
+    line.run(130)
+    line.shake_hands(130.5)
+    line.count(tx=INITIATION, rx=RESPONSE)
+    line.step = 3600
+    assert line.run(300) == []
+
+
 def test_the_age_is_the_smaller_one_by_either_clock() -> None:
     line = Line(handshake=-30.0)
     line.run(10)

@@ -302,6 +302,9 @@ def test_any_goes_on_while_one_is_left() -> None:
     story = Story(peer(1), peer(2)).at(1, peer(2)).at(5, peer(2, handshake=5))
     assert story.wait("up", match_all=False).satisfied
     assert not Story(peer(1), peer(2)).at(1, peer(2)).at(5, peer(2, handshake=5)).wait("up").satisfied
+    none_left = Story(peer(1), peer(2)).at(1, peer(2)).at(2)
+    assert "can no longer come true" in none_left.wait("up", match_all=False).reason
+    assert none_left.looks[-1] == 3
 
 
 def test_the_interfaces_own_key_is_no_peer_and_never_will_be() -> None:

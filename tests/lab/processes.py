@@ -138,6 +138,10 @@ class Running:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL for the process and all it started, as a crash does it."""
         for pid in self._family():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

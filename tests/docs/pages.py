@@ -32,12 +32,12 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL)
 
 
-def module_examples() -> Iterator[tuple[str, str]]:
-    """Each module's EXAMPLES."""
-    for path in sorted((CHECKOUT / "plugins/modules").glob("*.py")):
+def plugin_examples() -> Iterator[tuple[str, str]]:
+    """The EXAMPLES of each module and filter."""
+    for path in sorted([*(CHECKOUT / "plugins/modules").glob("*.py"), *(CHECKOUT / "plugins/filter").glob("*.py")]):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EXAMPLES":
                 yield path.stem, ast.literal_eval(node.value)
 
 
-__all__ = ["CHECKOUT", "PAGES", "blocks", "module_examples", "read", "section"]
+__all__ = ["CHECKOUT", "PAGES", "blocks", "plugin_examples", "read", "section"]

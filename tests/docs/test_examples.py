@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from docs.pages import CHECKOUT, PAGES, blocks, module_examples
+from docs.pages import CHECKOUT, PAGES, blocks, plugin_examples
 from lab import Ansible, Network, Star, star, wait_for, write_inventory
 from lab.commands import tool
 from lab.player import Player
@@ -43,7 +43,7 @@ def kind_of(text: str) -> str:
 PLAYBOOKS = [pytest.param(text, id=name) for name, text in EXAMPLES if kind_of(text) == "playbook"]
 RULEBOOKS = [pytest.param(text, id=name) for name, text in EXAMPLES if kind_of(text) == "rulebook"]
 (REACTION,) = [text for _name, text in EXAMPLES if kind_of(text) == "reaction"]
-MODULES = [pytest.param(text, id=name) for name, text in module_examples()]
+PLUGINS = [pytest.param(text, id=name) for name, text in plugin_examples()]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_playbooks_of_the_pages_run(text: str, play: Player, inventory: Path, fi
     assert running.tasks, "no task ran"
 
 
-@pytest.mark.parametrize("text", MODULES)
+@pytest.mark.parametrize("text", PLUGINS)
 def test_examples_of_ansible_doc_run(text: str, play: Player, inventory: Path, fill_in: Callable[[str], str]) -> None:
     tasks = yaml.safe_load(fill_in(text))
     variables = {"revoked_keys": [OFFICE]}

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
@@ -18,108 +17,17 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     Unreadable,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import ATTEMPTS, KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
-    CTRL_ATTR_FAMILY_ID,
-    GENERIC_HEADER,
-    GENL_ID_CTRL,
-    MESSAGE_HEADER,
-    NLM_F_DUMP_INTR,
-    NLMSG_DONE,
-    NLMSG_ERROR,
-    GenericNetlink,
-    attribute,
-)
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import (
-    WGALLOWEDIP_A_CIDR_MASK,
-    WGALLOWEDIP_A_FAMILY,
-    WGALLOWEDIP_A_IPADDR,
-    WGDEVICE_A_IFINDEX,
-    WGDEVICE_A_PEERS,
-    WGPEER_A_ALLOWEDIPS,
-    WGPEER_A_LAST_HANDSHAKE_TIME,
-    WGPEER_A_PUBLIC_KEY,
-    WGPEER_A_RX_BYTES,
-)
-from unit.watching import START, FakeClock, World, key, peer, poll, short
+from unit.watching import FakeClock, World, peer, poll, short
+from unit.wire import Kernel, device_bytes, dump, more_bytes, peer_bytes
 
 INTERFACE = "ww-none"  # of which the host of these tests has none
-FAMILY = 30  # the number that this kernel gave to its family
-
-# --- a kernel of bytes
 
 
-def allowed_ip(octet: int) -> bytes:
-    """10.0.0.OCTET/32"""
-    return attribute(
-        0,
-        attribute(WGALLOWEDIP_A_FAMILY, struct.pack("=H", 2))
-        + attribute(WGALLOWEDIP_A_IPADDR, bytes((10, 0, 0, octet)))
-        + attribute(WGALLOWEDIP_A_CIDR_MASK, b"\x20"),
-    )
-
-
-def peer_bytes(number: int, *octets: int, continued: bool = False) -> bytes:
-    """A peer; `continued` is what the kernel writes of one that began in the message before: key and allowed IPs only."""
-    scalars = b"" if continued else attribute(WGPEER_A_LAST_HANDSHAKE_TIME, struct.pack("=qq", START // SECOND, 5000))
-    scalars += b"" if continued else attribute(WGPEER_A_RX_BYTES, struct.pack("=Q", 42))
-    ips = attribute(WGPEER_A_ALLOWEDIPS, b"".join(map(allowed_ip, octets)))
-    return attribute(0, attribute(WGPEER_A_PUBLIC_KEY, key(number)) + scalars + ips)
-
-
-def message(*peers: bytes) -> bytes:
-    return attribute(WGDEVICE_A_IFINDEX, struct.pack("=I", 7)) + attribute(WGDEVICE_A_PEERS, b"".join(peers))
-
-
-class Kernel:
-    """Answers each dump with the next of `dumps` (messages, and whether one is flagged as interrupted), then the last."""
-
-    def __init__(self, *dumps: tuple[Sequence[bytes], bool]) -> None:
-        self.dumps = list(dumps)
-        self.opened: list[KernelSocket] = []
-
-    def open(self) -> GenericNetlink:
-        self.opened.append(KernelSocket(self))
-        return GenericNetlink(self.opened[-1])  # type: ignore[arg-type]
-
-
-class KernelSocket:
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self._replies: list[bytes] = []
-        self.closed = False
-
-    def settimeout(self, seconds: float) -> None:
-        pass
-
-    def getsockname(self) -> tuple[int, int]:
-        return 4711, 0
-
-    def close(self) -> None:
-        self.closed = True
-
-    def send(self, request: bytes) -> None:
-        _length, kind, _flags, sequence, port = MESSAGE_HEADER.unpack_from(request)
-
-        def reply(kind: int, payload: bytes, flags: int = 0) -> None:
-            header = MESSAGE_HEADER.pack(MESSAGE_HEADER.size + len(payload), kind, flags, sequence, port)
-            self._replies.append(header + payload)
-
-        generic = GENERIC_HEADER.pack(0, 1, 0)
-        if kind == GENL_ID_CTRL:
-            reply(GENL_ID_CTRL, generic + attribute(CTRL_ATTR_FAMILY_ID, struct.pack("=H", FAMILY)))
-            reply(NLMSG_ERROR, struct.pack("=i", 0))
-            return
-        dumps = self._kernel.dumps
-        messages, interrupted = dumps.pop(0) if len(dumps) > 1 else dumps[0]
-        for number, body in enumerate(messages):
-            # The kernel flags one message only, and not the first one.
-            last = number == len(messages) - 1
-            reply(FAMILY, generic + body, NLM_F_DUMP_INTR if interrupted and last else 0)
-        reply(NLMSG_DONE, struct.pack("=i", 0))
-
-    def recvmsg(self, size: int) -> tuple[bytes, list[object], int, tuple[int, int]]:
-        return self._replies.pop(0), [], 0, (0, 0)
+def ips(number: int, *octets: int, continued: bool = False) -> bytes:
+    """A peer that may use 10.0.0.OCTET."""
+    return peer_bytes(number, *(f"10.0.0.{octet}/32" for octet in octets), continued=continued)
 
 
 @pytest.fixture
@@ -141,12 +49,12 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Kernel], Watcher]:
 
 
 def test_a_split_peer_is_one_peer_with_all_its_allowed_ips(watch: Callable[[Kernel], Watcher]) -> None:
-    dump = [
-        message(peer_bytes(1, 1), peer_bytes(2, 2, 3)),
-        message(peer_bytes(2, 4, continued=True)),
-        message(peer_bytes(2, 5, continued=True), peer_bytes(3, 6)),
+    messages = [
+        device_bytes(ips(1, 1), ips(2, 2, 3)),
+        more_bytes(ips(2, 4, continued=True)),
+        more_bytes(ips(2, 5, continued=True), ips(3, 6)),
     ]
-    events = poll(watch(Kernel((dump, False))))
+    events = poll(watch(Kernel(dump(*messages))))
     assert short(events) == [f"interface_added {INTERFACE}", *(f"peer_added {INTERFACE} {n}" for n in (1, 2, 3))]
     split = events[2]["peer"]
     assert split["allowed_ips"] == [f"10.0.0.{octet}/32" for octet in (2, 3, 4, 5)]
@@ -155,10 +63,10 @@ def test_a_split_peer_is_one_peer_with_all_its_allowed_ips(watch: Callable[[Kern
 
 def test_a_peer_that_is_split_elsewhere_in_the_next_dump_did_not_change(watch: Callable[[Kernel], Watcher]) -> None:
     """Where messages end depends on the socket's age and on the other peers. nlink takes that for changes."""
-    whole = [message(peer_bytes(1, 1, 2, 3))]
-    split = [message(peer_bytes(1, 1)), message(peer_bytes(1, 2, 3, continued=True))]
-    other = [message(peer_bytes(1, 1, 2)), message(peer_bytes(1, 3, continued=True))]
-    watcher = watch(Kernel((whole, False), (split, False), (other, False), (whole, False)))
+    whole = [device_bytes(ips(1, 1, 2, 3))]
+    split = [device_bytes(ips(1, 1)), more_bytes(ips(1, 2, 3, continued=True))]
+    other = [device_bytes(ips(1, 1, 2)), more_bytes(ips(1, 3, continued=True))]
+    watcher = watch(Kernel(dump(*whole), dump(*split), dump(*other), dump(*whole)))
     poll(watcher)
     assert [poll(watcher) for _poll in range(3)] == [[], [], []]
 
@@ -168,9 +76,9 @@ def test_a_peer_that_is_split_elsewhere_in_the_next_dump_did_not_change(watch: C
 
 def test_an_interrupted_dump_is_thrown_away_and_asked_for_again(watch: Callable[[Kernel], Watcher]) -> None:
     """When the peer at the cursor is removed the rest is missing: here it would be peers 2 and 3."""
-    whole = [message(peer_bytes(1, 1)), message(peer_bytes(2, 2), peer_bytes(3, 3))]
-    torn = [message(peer_bytes(1, 1)), message()]
-    kernel = Kernel((whole, False), *[(torn, True)] * (ATTEMPTS - 1), (whole, False))
+    whole = [device_bytes(ips(1, 1)), device_bytes(ips(2, 2), ips(3, 3))]
+    torn = [device_bytes(ips(1, 1)), more_bytes()]
+    kernel = Kernel(dump(*whole), *[dump(*torn, interrupted=True)] * (ATTEMPTS - 1), dump(*whole))
     watcher = watch(kernel)
     poll(watcher)
     assert poll(watcher) == []
@@ -181,9 +89,9 @@ def test_an_interrupted_dump_is_thrown_away_and_asked_for_again(watch: Callable[
 def test_dumps_that_are_interrupted_again_and_again_degrade_the_watch_and_remove_nobody(
     watch: Callable[[Kernel], Watcher],
 ) -> None:
-    whole = [message(peer_bytes(1, 1)), message(peer_bytes(2, 2))]
-    torn = [message(peer_bytes(1, 1)), message()]
-    kernel = Kernel((whole, False), (torn, True))
+    whole = [device_bytes(ips(1, 1)), device_bytes(ips(2, 2))]
+    torn = [device_bytes(ips(1, 1)), more_bytes()]
+    kernel = Kernel(dump(*whole), dump(*torn, interrupted=True))
     watcher = watch(kernel)
     poll(watcher)
     (event,) = poll(watcher)
@@ -192,7 +100,7 @@ def test_dumps_that_are_interrupted_again_and_again_degrade_the_watch_and_remove
         f"The interface was changed while it was read (NLM_F_DUMP_INTR), {ATTEMPTS} times in a row, for interface {INTERFACE}"
     )
     assert poll(watcher) == []
-    kernel.dumps = [([message(peer_bytes(1, 1))], False)]
+    kernel.answers = [dump(device_bytes(ips(1, 1)))]
     assert short(poll(watcher)) == [f"watch_recovered {INTERFACE}", f"peer_removed {INTERFACE} 2"]
 
 
@@ -248,8 +156,8 @@ def world() -> World:
 
 def test_allowed_ips_are_a_set(world: World, watch: Callable[[Kernel], Watcher]) -> None:
     """The kernel lists them in the order of their last insertion, so a no-op `wg set` turns them round."""
-    one, other = [message(peer_bytes(1, 1, 2, 3))], [message(peer_bytes(1, 3, 1, 2))]
-    watcher = watch(Kernel((one, False), (other, False)))
+    one, other = [device_bytes(ips(1, 1, 2, 3))], [device_bytes(ips(1, 3, 1, 2))]
+    watcher = watch(Kernel(dump(*one), dump(*other)))
     poll(watcher)
     assert poll(watcher) == []
 

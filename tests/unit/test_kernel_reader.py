@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading an interface of the kernel poll after poll: what is tried again, what is said, what stays the same object."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _errors
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import ATTEMPTS, KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GENL_ID_CTRL, GenericNetlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from unit.watching import key
+from unit.wire import FAMILY, Answer, Kernel, device_bytes, dump, family, peer_bytes, refusal
+
+INTERFACE = "ww-none"  # of which the host of these tests has none
+
+
+class Reading:
+    """A reader of such a kernel, and how long it slept."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.slept: list[float] = []
+        self.reader = KernelReader(Namespace(None), INTERFACE, sleep=self.slept.append)
+        self.read = self.reader.read
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reading]:
+    def make(*answers: Answer) -> Reading:
+        kernel = Kernel(*answers)
+        monkeypatch.setattr(GenericNetlink, "open", kernel.open)
+        return Reading(kernel)
+
+    return make
+
+
+TWO = dump(device_bytes(peer_bytes(1), peer_bytes(2)))
+
+
+# --- what is tried again
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        dump(device_bytes(peer_bytes(1)), interrupted=True),
+        refusal(errno.EBUSY),
+        refusal(errno.ENOBUFS),
+        refusal(errno.EINTR),
+        lambda frame: [],
+        dump(device_bytes(peer_bytes(1), peer_bytes(2), peer_bytes(1))),
+    ],
+    ids=["interrupted", "EBUSY", "ENOBUFS", "EINTR", "time-out", "a peer twice"],
+)
+def test_what_may_pass_is_tried_again_on_a_fresh_socket(reading: Callable[..., Reading], passing: Answer) -> None:
+    made = reading(passing, TWO)
+    assert set(made.read().peers) == {key(1), key(2)}
+    assert [sock.closed for sock in made.kernel.opened] == [True, False]
+    assert len(made.slept) == 1
+
+
+def test_it_gives_up_after_some_tries_ever_further_apart(reading: Callable[..., Reading]) -> None:
+    made = reading(refusal(errno.EBUSY))
+    with pytest.raises(
+        _errors.Temporary, match=f"The kernel is busy .* {ATTEMPTS} times in a row, for interface {INTERFACE}"
+    ):
+        made.read()
+    assert made.slept == [0.01 * 2**number for number in range(ATTEMPTS - 1)]
+    assert all(sock.closed for sock in made.kernel.opened), "an unfinished dump left open blocks the link's removal"
+    assert len(made.kernel.opened) == ATTEMPTS
+
+
+def test_the_family_is_looked_up_again_after_a_failure_since_the_module_may_be_another(
+    reading: Callable[..., Reading],
+) -> None:
+    made = reading(TWO, refusal(errno.ENOENT), TWO)
+    made.read()
+    made.kernel.family = family(FAMILY)
+    made.read()
+    assert made.kernel.requests == [GENL_ID_CTRL, FAMILY, FAMILY, GENL_ID_CTRL, FAMILY]
+
+
+# --- what is said at once
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "sentence"),
+    [
+        (errno.ENODEV, _errors.InterfaceGone, f"There is no interface {INTERFACE}"),
+        (errno.EOPNOTSUPP, _errors.NotWireGuard, f"Interface {INTERFACE} is not a WireGuard interface"),
+        (errno.EPERM, _errors.NoPrivilege, f"Interface {INTERFACE} can't be read: .* CAP_NET_ADMIN .* Run as root"),
+        (errno.EINVAL, _errors.Unreadable, r"the kernel answers Invalid argument \(errno 22\)"),
+    ],
+)
+def test_what_will_not_pass_is_said_at_once(
+    reading: Callable[..., Reading], code: int, error: type[Exception], sentence: str
+) -> None:
+    made = reading(refusal(code))
+    with pytest.raises(error, match=sentence):
+        made.read()
+    assert made.slept == []
+    assert all(sock.closed for sock in made.kernel.opened)
+
+
+def test_a_kernel_without_the_module_says_what_to_do(reading: Callable[..., Reading]) -> None:
+    made = reading(TWO)
+    made.kernel.family = refusal(errno.ENOENT)
+    with pytest.raises(_errors.NoKernelModule, match="modprobe wireguard.*wireguard-go"):
+        made.read()
+
+
+def test_an_empty_answer_is_an_error_and_not_an_interface_without_peers(reading: Callable[..., Reading]) -> None:
+    with pytest.raises(_errors.MalformedReply, match=f"about interface {INTERFACE} is empty"):
+        reading(dump()).read()
+
+
+# --- what stays the same object
+
+
+def test_where_nothing_changed_it_is_the_same_device(reading: Callable[..., Reading]) -> None:
+    made = reading(TWO)
+    assert made.read() is made.read()
+
+
+def test_a_counter_that_moved_makes_that_peer_anew_and_no_other(reading: Callable[..., Reading]) -> None:
+    moved = peer_bytes(2, RX_BYTES=struct.pack("=Q", 43))
+    made = reading(TWO, dump(device_bytes(peer_bytes(1), moved)))
+    before, after = made.read(), made.read()
+    assert after is not before
+    assert after.peers[key(1)] is before.peers[key(1)]
+    assert after.peers[key(2)] == before.peers[key(2)]._replace(rx_bytes=43)
+
+
+def test_peers_in_another_order_are_the_same_device(reading: Callable[..., Reading]) -> None:
+    made = reading(TWO, dump(device_bytes(peer_bytes(2), peer_bytes(1))))
+    assert made.read() is made.read()
+
+
+def test_a_device_that_changed_keeps_its_peers(reading: Callable[..., Reading]) -> None:
+    made = reading(TWO, dump(device_bytes(peer_bytes(1), peer_bytes(2), own_key=False)))
+    before, after = made.read(), made.read()
+    assert (before.has_private_key, after.has_private_key) == (True, False)
+    assert after.peers is before.peers
+
+
+def test_a_replaced_preshared_key_is_seen_and_not_kept(reading: Callable[..., Reading]) -> None:
+    answers = [dump(device_bytes(peer_bytes(1, PRESHARED_KEY=bytes([number]) * 32))) for number in (1, 2)]
+    made = reading(*answers)
+    one, other = (made.read().peers[key(1)].preshared_key for _poll in range(2))
+    assert one != other
+    assert None not in (one, other)
+
+
+def test_a_failed_poll_leaves_the_memory_as_it_was(reading: Callable[..., Reading]) -> None:
+    broken = dump(device_bytes(peer_bytes(1, RX_BYTES=b"short")))
+    made = reading(TWO, broken, TWO)
+    before = made.read()
+    with pytest.raises(_errors.MalformedReply):
+        made.read()
+    assert made.read() is before

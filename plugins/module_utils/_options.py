@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, Optional
 
-from ._condition import CONDITIONS, Expected
+from ._condition import Expected
 from ._errors import InvalidArgument
 from ._model import Device, decode_key, parse_address, parse_allowed_ip, parse_endpoint
 from ._record import device_from_record
@@ -71,12 +71,6 @@ def keepalive(option: str, value: Any) -> int:
     if seconds != int(seconds):
         raise InvalidArgument("%s is %r and must be a whole number of seconds" % (option, value))
     return int(seconds)
-
-
-def condition(option: str, value: str) -> str:
-    if value not in CONDITIONS:
-        raise InvalidArgument("%s is %r. There are: %s" % (option, value, ", ".join(CONDITIONS)))
-    return value
 
 
 def expected(endpoint: Optional[str], allowed_ips: Optional[List[str]]) -> Expected:

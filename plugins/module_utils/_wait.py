@@ -173,10 +173,10 @@ class Wait:
     def _hopeless(self) -> str:
         """Why the condition can no longer come true; empty while it can."""
         options, device = self._options, self._device
-        if options.condition in SURVIVE_REMOVAL:
-            return ""
         doomed = {
-            key: "was removed while waiting for it" for key in self._keys() if self._gone_for.get(key, 0) >= GONE_FOR
+            key: "was removed while waiting for it"
+            for key in self._keys()
+            if options.condition not in SURVIVE_REMOVAL and self._gone_for.get(key, 0) >= GONE_FOR
         }
         if device is not None and device.public_key is not None and device.public_key in self._keys():
             doomed[device.public_key] = "is the interface's own public key, and no interface is its own peer"

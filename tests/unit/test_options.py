@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _options
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import CONDITIONS, Expected
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import Expected
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InvalidArgument
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, parse_allowed_ip
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record
@@ -119,15 +119,7 @@ def test_what_is_no_keepalive(given: Any, why: str) -> None:
     assert refused(_options.keepalive, "expected_keepalive", given) == sentence
 
 
-# --- conditions and what narrows them
-
-
-def test_conditions() -> None:
-    assert [_options.condition("condition", name) for name in CONDITIONS] == list(CONDITIONS)
-    assert refused(_options.condition, "condition", "connected") == (
-        "condition is 'connected'. There are: first_handshake, handshake, endpoint_changed, allowed_ips_changed, present, "
-        "absent, recreated, up, down, traffic"
-    )
+# --- what narrows a condition
 
 
 @pytest.mark.parametrize(

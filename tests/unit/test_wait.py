@@ -307,9 +307,10 @@ def test_any_goes_on_while_one_is_left() -> None:
     assert none_left.looks[-1] == 3
 
 
-def test_the_interfaces_own_key_is_no_peer_and_never_will_be() -> None:
+@pytest.mark.parametrize("condition", ["up", "present", "recreated"])
+def test_the_interfaces_own_key_is_no_peer_and_never_will_be(condition: str) -> None:
     story = Story(peer(1), public_key=key(9))
-    outcome = story.wait("up", peers=(key(9),), timeout=300)
+    outcome = story.wait(condition, peers=(key(9),), timeout=300)
     assert story.looks == [0]
     assert outcome.reason.endswith(
         f"peer {text(9)} is the interface's own public key, and no interface is its own peer"

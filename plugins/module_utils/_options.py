@@ -107,7 +107,7 @@ def baseline(
         if record.get("interface") == interface and record.get("netns") == netns:
             try:
                 return device_from_record(record)
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
                 raise InvalidArgument(
                     "%s has an entry for %s that is not of the shape that wg_device_info returns in devices: give it "
                     "whole, without peers or keys taken out" % (option, interface)

@@ -26,6 +26,7 @@ def _this_kernel_has_wireguard() -> bool:
         return scratch.backend == "kernel"
 
 
+HERE = Path(__file__).parent
 IN_GUEST = "WW_GUEST_REPORTS" in os.environ
 RUNS_HERE = IN_GUEST or _this_kernel_has_wireguard()
 
@@ -53,8 +54,8 @@ class _Recorder:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """On the host: replays what the guest reported of this test."""
-    if RUNS_HERE:
+    """On the host: replays what the guest reported of this test. Called for the tests of other folders too."""
+    if RUNS_HERE or HERE not in item.path.parents:
         return None
     results = item.session.stash.get(GUEST_RESULTS, None)
     if results is None:
@@ -70,8 +71,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 
 
 def _run_in_guest(item: pytest.Item) -> dict:
-    here = Path(__file__).parent
-    nodeids = [other.nodeid for other in item.session.items if here in other.path.parents]
+    nodeids = [other.nodeid for other in item.session.items if HERE in other.path.parents]
     folder = item.config._tmp_path_factory.mktemp("guest")  # the fixture's factory; hooks get no fixtures
     reports = folder / "reports.jsonl"
     (folder / "nodeids").write_text("\n".join(nodeids), encoding="utf-8")

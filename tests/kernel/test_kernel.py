@@ -281,14 +281,13 @@ def test_without_privilege_the_capability_is_named(network: Network, import_fold
     interface = network.host("hub", "192.0.2.1").wireguard("10.9.0.1/24", listen_port=51820)
     code = (
         "import os, sys\n"
-        "os.setgid(65534); os.setuid(65534)\n"
         "from ansible_collections.wirewatch.wireguard.plugins.module_utils import _errors, _netns, _reader\n"
+        "os.setgid(65534); os.setuid(65534)\n"
         "try:\n"
         f"    _reader.InterfaceReader(_netns.Namespace(None), {interface.name!r}).read()\n"
         "except _errors.NoPrivilege as error:\n"
         "    print(error)\n"
     )
-    import_folder.chmod(0o755)
     done = subprocess.run(
         ["ip", "netns", "exec", interface.host.namespace, sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(import_folder)},

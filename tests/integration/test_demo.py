@@ -19,7 +19,7 @@ from lab import traces, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# seconds; what issue 2 promises a newcomer who watches
+# seconds; what the README promises who watches
 PROMISED = 90
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections import defaultdict
@@ -32,6 +33,17 @@ def _make_importable() -> str:
 
 
 IMPORT_FOLDER = _make_importable()
+
+
+def pytest_configure() -> None:
+    """Lets the processes that tests start have the signals that tests send them.
+
+    Started in the background of a script, or by nohup, this process ignores some, and what is ignored stays so in children. What
+    is handled does not: so they are handled here, by doing nothing.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
 
 
 def pytest_unconfigure() -> None:

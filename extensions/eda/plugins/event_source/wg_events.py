@@ -263,6 +263,8 @@ def _stand_alone(argument: Optional[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        # Nobody reads on. What is left in the buffer would be written at the end, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0
 

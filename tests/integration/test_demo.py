@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,11 +74,9 @@ def demo(tmp_path):
 
 
 def test_the_whole_story(demo, secrets_file):
-    started = time.monotonic()
     with demo() as story:
         story.begun()
         assert story.process.wait(PROMISED) == 0, story.output
-    assert time.monotonic() - started < PROMISED
     for row in (
         "first handshakes of east and west  wg_peer_watch let the playbook go on",
         "east moved to 198.51.100.4         wg_peer_watch with a baseline saw it",

@@ -26,18 +26,21 @@ class Molecule(NamedTuple):
     ephemeral: Path
     environment: dict[str, str]
 
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("molecule")), *arguments],
-            cwd=self.checkout,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        """Exit status and output, which stays in a file for the search for secrets."""
+        log = self.ephemeral.parent / "molecule.log"
+        with log.open("wb") as file:
+            status = subprocess.run(
+                [str(Path(sys.executable).with_name("molecule")), *arguments],
+                cwd=self.checkout,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=600,
+                check=False,
+            ).returncode
+        return status, log.read_text(encoding="utf-8", errors="replace")
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +66,9 @@ def molecule(secrets_file: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def test_every_scenario_passes(molecule: Molecule) -> None:
     assert set(SCENARIOS) >= {"wg_device_info", "wg_facts", "wg_peer_watch", "mesh_check", "prerequisites"}
-    done = molecule("test", "--all", "--destroy", "always")
-    assert done.returncode == 0, done.stdout[-20000:]
+    status, output = molecule("test", "--all", "--destroy", "always")
+    assert status == 0, output[-20000:]
     for scenario in SCENARIOS:
         last = "destroy" if scenario == "default" else "verify"
-        assert f"[{scenario} > {last}] Executed: Successful" in done.stdout, done.stdout[-20000:]
+        assert f"[{scenario} > {last}] Executed: Successful" in output, output[-20000:]
     assert not (molecule.ephemeral / "network").exists(), "the network was not taken down"

@@ -39,6 +39,22 @@ def diff(previous: Optional[Device], current: Optional[Device], initial: bool = 
     return changes
 
 
+def with_states(changes: List[Change], states: List[Change]) -> List[Change]:
+    """Changes of liveness put where the contract has them: each after the other changes of its peer."""
+    if not states:
+        return changes
+    first = [change for change in changes if change.type not in _OF_ONE_PEER_CHANGED]
+    of_peers = [change for change in changes if change.type in _OF_ONE_PEER_CHANGED] + states
+    of_peers.sort(key=lambda change: encode_key(change.peer.public_key) if change.peer else "")  # which is stable
+    return first + of_peers
+
+
+_OF_ONE_PEER_CHANGED = frozenset(kind for kind in event_types.TYPES if kind.startswith("peer_")) - {
+    event_types.PEER_ADDED,
+    event_types.PEER_REMOVED,
+}
+
+
 def _all_added(device: Device, initial: bool) -> List[Change]:
     added = [Change(event_types.PEER_ADDED, device, peer, initial=initial) for peer in sorted_peers(device)]
     return [Change(event_types.INTERFACE_ADDED, device, initial=initial), *added]

@@ -9,21 +9,13 @@ from typing import Dict, List, NamedTuple, Optional
 
 from . import _event as event_types
 from ._clock import Clock
-from ._diff import diff
+from ._diff import diff, with_states
 from ._errors import InterfaceGone, NotWireGuard, WireGuardError
 from ._event import Change
 from ._model import Device, encode_key
 from ._reader import InterfaceReader
 from ._record import Record, device_from_record, wall_age
 from ._tracker import Tracker
-
-_OF_ONE_PEER_CHANGED = frozenset(event_types.TYPES) - {
-    event_types.PEER_ADDED,
-    event_types.PEER_REMOVED,
-    event_types.INTERFACE_ADDED,
-    event_types.INTERFACE_REMOVED,
-    event_types.INTERFACE_CHANGED,
-}
 
 
 class Trouble:
@@ -171,14 +163,7 @@ class Target:
 
     def _differences(self) -> List[Change]:
         changes = diff(self._told, self._current, initial=self._inventory.initial)
-        states = self._state_changes()
-        if not states:
-            return changes
-        first = [change for change in changes if change.type not in _OF_ONE_PEER_CHANGED]
-        of_peers = [change for change in changes if change.type in _OF_ONE_PEER_CHANGED] + states
-        # Stable: a peer's state comes after its other changes.
-        of_peers.sort(key=lambda change: encode_key(change.peer.public_key) if change.peer else "")
-        return first + of_peers
+        return with_states(changes, self._state_changes())
 
     def _state_changes(self) -> List[Change]:
         """Of peers that were told of and still are there."""

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from . import _event as event_types
 from ._clock import SECOND, Clock, probes
 from ._condition import SURVIVE_REMOVAL, Expected, Seen, satisfied
-from ._diff import diff
+from ._diff import diff, with_states
 from ._errors import InterfaceGone, MalformedReply, Temporary, Unreadable
 from ._event import Change, Encoder
 from ._explain import explain_peer, list_some
 from ._model import Device, Peer, encode_key
 from ._reader import InterfaceReader
 from ._record import peer_record, wall_age
-from ._tracker import Tracker
+from ._tracker import Changes, Tracker
 
 EVENTS_KEPT = 1000  # the latest; a long wait on a busy hub sees one for each handshake
 GONE_FOR = 2  # probes: an interface that is restarted loses its peers for a moment
@@ -111,16 +111,21 @@ class Wait:
         if not self._start and device is not None:
             self._start = dict(device.peers)
         states = self._tracker.update(device, wall, monotonic) if device else {}
-        for change in diff(self._previous, device):
-            before = states.get(change.peer.public_key, (None, None))[0] if change.peer is not None else None
-            self._note(change._replace(state=before) if change.type == event_types.PEER_REMOVED else change, wall)
-        for key, (before, now) in sorted(states.items(), key=lambda item: encode_key(item[0])):
-            if device is not None and before is not None and now is not None:
-                self._note(Change(event_types.PEER_STATE_CHANGED, device, device.peers[key], before, now), wall)
+        for change in with_states(diff(self._previous, device), list(self._state_changes(device, states))):
+            if change.type == event_types.PEER_REMOVED and change.peer is not None:
+                change = change._replace(state=states.get(change.peer.public_key, (None, None))[0])
+            self._note(change, wall)
         self._previous = self._device = device
         for key in self._first:
             gone = device is None or key not in device.peers
             self._gone_for[key] = self._gone_for.get(key, 0) + 1 if gone else 0
+
+    @staticmethod
+    def _state_changes(device: Optional[Device], states: Changes) -> Iterator[Change]:
+        """Of peers that were there before and are there now."""
+        for key, (before, now) in states.items():
+            if device is not None and before is not None and now is not None:
+                yield Change(event_types.PEER_STATE_CHANGED, device, device.peers[key], before, now)
 
     def _note(self, change: Change, wall: int) -> None:
         """Remembers what a change means for the conditions, and the change itself where it is of a peer asked for."""

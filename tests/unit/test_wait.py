@@ -364,3 +364,14 @@ def test_an_expected_value_is_waited_for() -> None:
     story.at(2, peer(1, endpoint="192.0.2.8:1")).at(4, peer(1, endpoint="192.0.2.9:1"))
     assert story.wait("endpoint_changed", expected=Expected("192.0.2.9")).satisfied
     assert story.looks[-1] == 4
+
+
+def test_events_come_in_the_order_of_the_contract_states_included() -> None:
+    story = Story(peer(1), peer(2)).at(1, peer(1, handshake=1), peer(2, handshake=1))
+    outcome = story.wait("up")
+    assert short(outcome.result["events"]) == [
+        "peer_handshake_refreshed wg0 1",
+        "peer_state_changed wg0 1",
+        "peer_handshake_refreshed wg0 2",
+        "peer_state_changed wg0 2",
+    ]

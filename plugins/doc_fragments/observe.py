@@ -36,7 +36,15 @@ options:
       - Persistent keepalive in seconds that the B(other) side of the peers uses, where this side has none. With it, silence
         of the other side can be told from idleness.
       - A peer's own interval comes first where it is set.
-    type: int
+      - A dictionary gives it for each peer by public key, for those it leaves out it is unknown.
+    type: raw
+  timers:
+    description:
+      - Seconds that liveness is judged by, for implementations that do not use WireGuard's own. See docs/liveness.md.
+      - V(reject_after) (180) is when a session ends, V(rekey_timeout) (5) when a handshake is repeated, V(renewal) (240) how
+        late the other side may renew, V(traffic) (60) how recent traffic is, V(silence) (15) how long an answer may take, and
+        V(slack) (0) is added to where a deadline is judged.
+    type: dict
 requirements:
   - Linux, Python 3.8 or later
   - the capability CAP_NET_ADMIN (usually O(ignore:become=true))

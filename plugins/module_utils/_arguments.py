@@ -20,7 +20,8 @@ COMMON: Dict[str, Dict[str, Any]] = {
     "backend": {"type": "str", "choices": list(BACKENDS), "default": AUTO},
     "peers": {"type": "list", "elements": "str"},
     "names": {"type": "dict"},
-    "expected_keepalive": {"type": "int"},
+    "expected_keepalive": {"type": "raw"},
+    "timers": {"type": "dict"},
 }
 
 GATHER: Dict[str, Dict[str, Any]] = dict(COMMON, interfaces={"type": "list", "elements": "str"})
@@ -34,7 +35,7 @@ def gather_options(params: Dict[str, Any]) -> GatherOptions:
         backend=params["backend"],
         peers=_options.public_keys("peers", params["peers"]),
         names=_options.names("names", params["names"]),
-        expected_keepalive=_options.keepalive("expected_keepalive", params["expected_keepalive"]),
+        liveness=_options.liveness(params["expected_keepalive"], params["timers"]),
     )
 
 

@@ -50,5 +50,9 @@ class Temporary(Unreadable):
     """Worth trying again at once: time-out, busy, out of buffers, an interrupted dump."""
 
 
+class Pending(Temporary):
+    """The answer is still awaited. Not a fault yet: that is for the time-out to say."""
+
+
 class MalformedReply(Unreadable):
     """The answer breaks its protocol. It is never decoded in part."""

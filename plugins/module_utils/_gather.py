@@ -10,7 +10,7 @@ from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence
 
 from ._discovery import find, is_glob, match
 from ._errors import InterfaceGone, MissingDependency, WireGuardError
-from ._liveness import snapshot_state
+from ._liveness import DEFAULTS, LivenessOptions, snapshot_state
 from ._model import Device, Peer
 from ._netns import Namespace
 from ._reader import AUTO, InterfaceReader
@@ -25,7 +25,7 @@ class GatherOptions(NamedTuple):
     backend: str = AUTO
     peers: Optional[Sequence[bytes]] = None
     names: Mapping[bytes, str] = {}
-    expected_keepalive: int = 0
+    liveness: LivenessOptions = DEFAULTS
 
 
 class GatherError(WireGuardError):
@@ -77,6 +77,6 @@ def with_existing(sentence: str, namespace: Namespace, backend: str = AUTO) -> s
 
 def _state_of(options: GatherOptions) -> Callable[[Device, Peer, int], str]:
     def state_of(device: Device, peer: Peer, now_ns: int) -> str:
-        return snapshot_state(device, peer, wall_age(peer, now_ns), options.expected_keepalive)
+        return snapshot_state(device, peer, wall_age(peer, now_ns), options.liveness)
 
     return state_of

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Mapping, NamedTuple, Optional, Tuple
 
 from ._model import Device, Peer
 
@@ -26,7 +26,7 @@ KEEPALIVE_BYTES = 32  # an empty data message (whitepaper section 5.4.6)
 
 
 class Timers(NamedTuple):
-    """Seconds. The defaults are WireGuard's own; other implementations configure them."""
+    """Seconds. The defaults are WireGuard's own; other implementations configure them. Users set them as ``timers``."""
 
     reject_after: float = 180.0  # REJECT_AFTER_TIME, whitepaper section 6.1: no session outlives it
     rekey_timeout: float = 5.0  # REKEY_TIMEOUT, section 6.1: a handshake unanswered for so long is sent again
@@ -36,7 +36,22 @@ class Timers(NamedTuple):
     slack: float = 0.0  # added where a deadline is judged, for slow links and coarse polling
 
 
-DEFAULT_TIMERS = Timers()
+class LivenessOptions(NamedTuple):
+    """What users declare. Keepalives, in seconds, are those that the other side of a peer uses, 0 = unknown.
+
+    ``expected_keepalive_of`` is by public key and comes before ``expected_keepalive``, which is for all others.
+    """
+
+    expected_keepalive: int = 0
+    expected_keepalive_of: Mapping[bytes, int] = {}
+    timers: Timers = Timers()
+
+    def keepalive(self, peer: Peer) -> int:
+        """The interval that is known of a session: the peer's own where it is set, else the declared one."""
+        return peer.persistent_keepalive or self.expected_keepalive_of.get(peer.public_key, self.expected_keepalive)
+
+
+DEFAULTS = LivenessOptions()
 
 
 class Sight(NamedTuple):
@@ -56,19 +71,15 @@ def is_inactive(device: Device) -> bool:
     return device.up is False or device.has_private_key is False
 
 
-def keepalive_of(peer: Peer, expected: int) -> int:
-    return peer.persistent_keepalive or expected
-
-
-def snapshot_state(device: Device, peer: Peer, age: Optional[float], expected: int = 0) -> str:
+def snapshot_state(device: Device, peer: Peer, age: Optional[float], options: LivenessOptions = DEFAULTS) -> str:
     """The state as far as one look tells: counters count as flat."""
     if is_inactive(device):
         return INACTIVE
-    sight = Sight(age is not None, age or 0.0, keepalive_of(peer, expected), None, 0, None, 0.0)
-    return rule(sight)[0]
+    sight = Sight(age is not None, age or 0.0, options.keepalive(peer), None, 0, None, 0.0)
+    return rule(sight, options.timers)[0]
 
 
-def rule(sight: Sight, timers: Timers = DEFAULT_TIMERS) -> Tuple[str, Optional[float]]:
+def rule(sight: Sight, timers: Timers = DEFAULTS.timers) -> Tuple[str, Optional[float]]:
     """(state, seconds from now at which silence alone would change it; None where it never would)."""
     if not sight.has_handshake:
         return NEVER, None

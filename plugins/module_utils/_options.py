@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional
 
 from ._condition import Expected
 from ._errors import InvalidArgument
+from ._liveness import LivenessOptions, Timers
 from ._model import Device, decode_key, parse_address, parse_allowed_ip, parse_endpoint
 from ._record import device_from_record
 
@@ -61,6 +62,31 @@ def number(option: str, value: Any, least: float, most: float = math.inf, above:
             bound += " and at most %g" % most
         raise InvalidArgument("%s is %r and must be a number %s" % (option, value, bound))
     return result
+
+
+def liveness(expected_keepalive: Any, given_timers: Any) -> LivenessOptions:
+    """The options ``expected_keepalive`` (seconds, or a dictionary from public keys to seconds) and ``timers``."""
+    name = "expected_keepalive"
+    checked = timers("timers", given_timers)
+    if not isinstance(expected_keepalive, dict):
+        return LivenessOptions(keepalive(name, expected_keepalive), {}, checked)
+    of_peers = {
+        public_key(name, key): keepalive("%s of %s" % (name, key), seconds)
+        for key, seconds in expected_keepalive.items()
+    }
+    return LivenessOptions(0, of_peers, checked)
+
+
+def timers(option: str, given: Any) -> Timers:
+    """Seconds by name; what is left out is WireGuard's own."""
+    if given is None:
+        return Timers()
+    if not isinstance(given, dict):
+        raise InvalidArgument("%s is %r and must be a dictionary of timers and seconds" % (option, given))
+    for name in given:
+        if name not in Timers._fields:
+            raise InvalidArgument("%s has %r. There are: %s" % (option, name, ", ".join(Timers._fields)))
+    return Timers(**{name: number("%s.%s" % (option, name), seconds, 0) for name, seconds in given.items()})
 
 
 def keepalive(option: str, value: Any) -> int:

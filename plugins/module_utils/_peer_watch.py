@@ -33,7 +33,7 @@ def watch_peers(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         timeout=0 if check_mode else timeout,
         delay=0 if check_mode else delay,
         interval=_options.number("sleep", params["sleep"], 0, above=True),
-        expected_keepalive=_options.keepalive("expected_keepalive", params["expected_keepalive"]),
+        liveness=_options.liveness(params["expected_keepalive"], params["timers"]),
         host=platform.node(),
         names=_options.names("names", params["names"]),
     )

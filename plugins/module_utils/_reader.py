@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Callable, Optional, Union
 
-from ._errors import InterfaceGone, MalformedReply, NoKernelModule, NotWireGuard, WireGuardError
+from ._errors import InterfaceGone, MalformedReply, NoKernelModule, NotWireGuard, Pending, WireGuardError
 from ._kernel import KernelReader
 from ._model import KERNEL, USERSPACE, Device
 from ._netns import Namespace
@@ -26,12 +26,19 @@ class InterfaceReader:
     """
 
     def __init__(
-        self, namespace: Namespace, interface: str, backend: str = AUTO, directory: str = SOCKET_DIRECTORY
+        self,
+        namespace: Namespace,
+        interface: str,
+        backend: str = AUTO,
+        directory: str = SOCKET_DIRECTORY,
+        patience: Optional[float] = None,
     ) -> None:
+        """``patience`` is for a daemon's answer, see UserspaceReader."""
         self.namespace = namespace
         self.interface = interface
         self.backend = backend
         self._directory = directory
+        self._patience = patience
         self._last: Optional[Union[KernelReader, UserspaceReader]] = None
         self._generation = namespace.generation
 
@@ -75,6 +82,9 @@ class InterfaceReader:
         reader = make()
         try:
             device = reader.read()
+        except Pending:
+            self._last = reader  # which is the one to be asked for the answer
+            raise
         except BaseException:
             reader.close()
             raise
@@ -82,7 +92,7 @@ class InterfaceReader:
         return device
 
     def _userspace(self) -> Callable[[], UserspaceReader]:
-        return lambda: UserspaceReader(self.namespace, self.interface, self._directory)
+        return lambda: UserspaceReader(self.namespace, self.interface, self._directory, patience=self._patience)
 
     def _socket_is_ours(self, error: WireGuardError) -> bool:
         """Sockets are found by file, from every namespace; what tells a namespace's own is that the link is there."""

@@ -10,8 +10,9 @@ from typing import Dict, List, NamedTuple, Optional
 from . import _event as event_types
 from ._clock import Clock
 from ._diff import diff, with_states
-from ._errors import InterfaceGone, NotWireGuard, WireGuardError
+from ._errors import InterfaceGone, NotWireGuard, Pending, WireGuardError
 from ._event import Change
+from ._liveness import DEFAULTS, LivenessOptions
 from ._model import Device, encode_key
 from ._reader import InterfaceReader
 from ._record import Record, device_from_record, wall_age
@@ -63,16 +64,16 @@ class Target:
         clock: Clock,
         inventory: Inventory,
         named: bool,
-        expected_keepalive: int = 0,
+        liveness: LivenessOptions = DEFAULTS,
         debounce: float = 0.0,
     ) -> None:
         self._reader = reader
         self._clock = clock
         self._inventory = inventory
         self._named = named
-        self._expected_keepalive = expected_keepalive
+        self._liveness = liveness
         self._debounce = debounce
-        self._tracker = Tracker(expected_keepalive, debounce)
+        self._tracker = Tracker(liveness, debounce)
         self._current: Optional[Device] = None
         self._told: Optional[Device] = None
         self._told_states: Dict[
@@ -112,6 +113,8 @@ class Target:
             self._trouble.reason = "%s. It is watched for" % error if waits else None
             self._inventory = Inventory(initial=False)
             return
+        except Pending:
+            return  # neither news nor trouble: that stands as it was
         except WireGuardError as error:
             self._look_at_clock()
             self._trouble.reason = str(error)
@@ -187,7 +190,7 @@ class Target:
             for key in self._current.peers:
                 self._told_states.setdefault(key, self._tracker.state(key))
         self._current = None
-        self._tracker = Tracker(self._expected_keepalive, self._debounce)
+        self._tracker = Tracker(self._liveness, self._debounce)
 
     def _stub(self) -> Device:
         """Names the interface in an event about the watch."""

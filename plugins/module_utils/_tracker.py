@@ -13,15 +13,14 @@ import heapq
 from typing import Dict, List, Optional, Tuple
 
 from ._liveness import (
-    DEFAULT_TIMERS,
+    DEFAULTS,
     DOWN,
     INACTIVE,
     NEVER,
     SECOND,
+    LivenessOptions,
     Sight,
-    Timers,
     is_inactive,
-    keepalive_of,
     more_than_keepalives,
     rule,
 )
@@ -64,10 +63,9 @@ class _Track:
 class Tracker:
     """States of one interface's peers. ``debounce`` is in seconds: so long a change must hold before it counts."""
 
-    def __init__(self, expected_keepalive: int = 0, debounce: float = 0.0, timers: Timers = DEFAULT_TIMERS) -> None:
-        self._expected = expected_keepalive
+    def __init__(self, options: LivenessOptions = DEFAULTS, debounce: float = 0.0) -> None:
+        self._options = options
         self._debounce = int(debounce * SECOND)
-        self._timers = timers
         self._tracks: Dict[bytes, _Track] = {}
         self._device: Optional[Device] = None
         self._seen_at = 0  # monotonic time of the last snapshot
@@ -128,7 +126,7 @@ class Tracker:
         self._tracks[peer.public_key] = track
         restored = self._restored.pop(peer.public_key, None)
         # Nothing was seen yet that could have lifted it, unless it has shaken hands since.
-        expiry = self._timers.reject_after + self._timers.slack
+        expiry = self._options.timers.reject_after + self._options.timers.slack
         track.latched = restored == DOWN and self._age(track, wall_ns, now) > expiry
         track.state, wait = self._state(device, track, wall_ns, now)
         self._schedule(track, wait, now)
@@ -167,7 +165,7 @@ class Tracker:
         if is_inactive(device):
             return INACTIVE, None
         peer = track.peer
-        keepalive = keepalive_of(peer, self._expected)
+        keepalive = self._options.keepalive(peer)
         unanswered, quiet = peer.tx_bytes - track.tx_at_rx, (now - track.since) / SECOND
         if not more_than_keepalives(unanswered, quiet, keepalive):
             track.excess_at = None
@@ -183,7 +181,7 @@ class Tracker:
             quiet=quiet,
             latched=track.latched,
         )
-        state, wait = rule(sight, self._timers)
+        state, wait = rule(sight, self._options.timers)
         track.latched = state == DOWN
         return state, wait
 

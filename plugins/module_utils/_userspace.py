@@ -14,6 +14,7 @@ import socket
 import time
 from typing import Callable, List, Optional
 
+from ._aside import Aside
 from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unreadable
 from ._model import USERSPACE, Device, Peer
 from ._netns import Namespace
@@ -43,14 +44,19 @@ class UserspaceReader:
         interface: str,
         directory: str = SOCKET_DIRECTORY,
         timeout: float = TIMEOUT,
+        patience: Optional[float] = None,
         wall_clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        """With ``patience``, in seconds, ``read`` raises Pending after it; the answer is then for one of the next reads."""
         self.namespace = namespace
         self.interface = interface
         self._path = socket_path(interface, directory)
         self._timeout = timeout
         self._wall_clock = wall_clock
         self._reuse: Reuse[PeerText] = Reuse()
+        self._get: Callable[[], bytes] = self._exchange
+        if patience is not None:
+            self._get = Aside(self._exchange, patience, "The daemon of interface %s has not answered yet" % interface)
         self._own_key = (b"", b"")  # fingerprint of the private key, public key
         self._ages: dict = {}  # public key -> (age as told, nanoseconds since the epoch that it was taken for)
 
@@ -59,7 +65,7 @@ class UserspaceReader:
 
     def read(self) -> Device:
         """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
-        reply = split_reply(self._exchange())
+        reply = split_reply(self._get())
         if reply.errno:
             raise Unreadable(
                 "The daemon of interface %s answers %s (errno %d)"

@@ -14,6 +14,7 @@ from ._diff import diff, with_states
 from ._errors import InterfaceGone, MalformedReply, Temporary, Unreadable
 from ._event import Change, Encoder
 from ._explain import explain_peer, list_some
+from ._liveness import DEFAULTS, LivenessOptions
 from ._model import Device, Peer, encode_key
 from ._reader import InterfaceReader
 from ._record import peer_record, wall_age
@@ -33,7 +34,7 @@ class WaitOptions(NamedTuple):
     timeout: float = 300.0
     delay: float = 0.0
     interval: float = 1.0
-    expected_keepalive: int = 0
+    liveness: LivenessOptions = DEFAULTS
     host: str = ""
     names: Mapping[bytes, str] = {}
 
@@ -57,7 +58,7 @@ class Wait:
         self._previous = baseline
         self._device: Optional[Device] = None
         self._seen_interface = False
-        self._tracker = Tracker(options.expected_keepalive)
+        self._tracker = Tracker(options.liveness)
         self._encoder = Encoder(options.host, options.names)
         self._events: List[event_types.Event] = []
         self._first: Dict[bytes, Peer] = dict(baseline.peers) if baseline else {}

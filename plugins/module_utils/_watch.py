@@ -12,6 +12,7 @@ from ._clock import SECOND, Clock
 from ._discovery import find, is_glob, match
 from ._errors import WireGuardError
 from ._event import Change, Encoder, Event
+from ._liveness import DEFAULTS, LivenessOptions
 from ._mirror import Place
 from ._model import Device
 from ._netns import NEEDED_FOR_FINDING, NEEDED_FOR_NETNS, Namespace, require_pyroute2
@@ -19,6 +20,7 @@ from ._reader import InterfaceReader
 from ._record import Record
 from ._target import Inventory, Target, Trouble
 
+PATIENCE = 0.5  # seconds that a poll waits for one daemon before it goes on to the others
 REDISCOVERY = 30.0  # seconds: in case a notification of a new link was lost
 
 EMIT, SKIP, RESUME = "emit", "skip", "resume"
@@ -38,9 +40,13 @@ class WatchOptions(NamedTuple):
     names: Mapping[bytes, str] = {}
     initial: str = EMIT
     host: str = ""
-    expected_keepalive: int = 0
+    liveness: LivenessOptions = DEFAULTS
     debounce: float = 0.0
     heartbeat: float = 0.0  # 0 = none
+
+
+def make_reader(namespace: Namespace, interface: str) -> InterfaceReader:
+    return InterfaceReader(namespace, interface, patience=PATIENCE)
 
 
 class Batch:
@@ -81,7 +87,7 @@ class Watcher:
         options: WatchOptions,
         clock: Optional[Clock] = None,
         told: Optional[Mapping[Place, Record]] = None,
-        make_reader: Callable[[Namespace, str], InterfaceReader] = InterfaceReader,
+        make_reader: Callable[[Namespace, str], InterfaceReader] = make_reader,
         find_interfaces: Callable[[Namespace], List[str]] = find,
     ) -> None:
         """MissingDependency where the options need pyroute2 and it is not there."""
@@ -186,7 +192,7 @@ class Watcher:
             # With something told before, what is found is no inventory: it came since.
             Inventory(initial=at_start and not self._told, told=not (at_start and self.options.initial == SKIP)),
             interface in self.options.patterns,
-            self.options.expected_keepalive,
+            self.options.liveness,
             self.options.debounce,
         )
         facts = (self._told or {}).get((self.options.host, namespace.netns, interface)) if at_start else None

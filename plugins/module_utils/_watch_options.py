@@ -28,6 +28,7 @@ ARGUMENTS = (
     "host",
     "hosts",
     "expected_keepalive",
+    "timers",
     "debounce",
     "heartbeat",
 )
@@ -59,7 +60,7 @@ def check(arguments: Mapping[str, Any]) -> WatchArguments:
         names=_options.names("names", arguments.get("names")),
         initial=initial,
         host=_text(arguments, "host") or platform.node(),
-        expected_keepalive=_options.keepalive("expected_keepalive", arguments.get("expected_keepalive")),
+        liveness=_options.liveness(arguments.get("expected_keepalive"), arguments.get("timers")),
         debounce=_options.number("debounce", arguments.get("debounce", 0), 0),
         heartbeat=_heartbeat(arguments),
     )

@@ -19,7 +19,7 @@ import yaml
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _record, _wait
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import CONDITIONS
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import TYPES
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import STATES
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import STATES, Timers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import ARGUMENTS
 from docs import event_examples
 from docs.pages import CHECKOUT, PAGES, read, section
@@ -57,7 +57,12 @@ def test_the_page_of_events_describes_every_key_and_type() -> None:
 
 
 def test_the_page_of_liveness_has_every_state() -> None:
-    assert first_column(read("docs/liveness.md").partition("## One look")[0]) == list(STATES)
+    assert first_column(read("docs/liveness.md").partition("## Timers")[0]) == list(STATES)
+
+
+def test_the_page_of_liveness_has_every_timer() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", section(read("docs/liveness.md"), "Timers"), re.MULTILINE)
+    assert [(name, float(default)) for name, default in rows] == list(Timers()._asdict().items())
 
 
 def test_the_page_of_waiting_has_every_condition() -> None:

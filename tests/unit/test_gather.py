@@ -15,6 +15,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     Temporary,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._gather import GatherError, GatherOptions, gather
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from unit.watching import World, key, peer, text
 
@@ -101,7 +102,9 @@ def test_an_error_comes_with_what_was_read_before_it_and_every_reader_is_closed(
 def test_only_the_peers_asked_for_are_returned_with_names_and_states(world: World) -> None:
     world.put("wg0", peer(1, handshake=0), peer(2, handshake=0), peer(3))
     world.clock.sleep(300)
-    (record,) = gather(GatherOptions(["wg0"], peers=[key(1), key(3)], names={key(3): "office"}, expected_keepalive=25))
+    (record,) = gather(
+        GatherOptions(["wg0"], peers=[key(1), key(3)], names={key(3): "office"}, liveness=LivenessOptions(25))
+    )
     assert [(one["public_key"], one["name"], one["state"]) for one in record["peers"]] == [
         (text(1), None, "down"),
         (text(3), "office", "never"),

@@ -17,9 +17,9 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness impo
     STATES,
     UNRESPONSIVE,
     UP,
+    LivenessOptions,
     Sight,
     Timers,
-    keepalive_of,
     more_than_keepalives,
     rule,
     snapshot_state,
@@ -156,7 +156,7 @@ def test_keepalives_explain_32_bytes_for_each_interval_and_two_more(
 
 @pytest.mark.parametrize(("own", "declared", "used"), [(0, 0, 0), (25, 0, 25), (0, 25, 25), (10, 25, 10)])
 def test_a_peers_own_keepalive_goes_before_the_declared_one(own: int, declared: int, used: int) -> None:
-    assert keepalive_of(peer(1, persistent_keepalive=own), declared) == used
+    assert LivenessOptions(declared).keepalive(peer(1, persistent_keepalive=own)) == used
 
 
 SECONDS = st.floats(0, 400)
@@ -226,7 +226,7 @@ FINE = {"up": True, "has_private_key": True}
 )
 def test_one_look(device: dict[str, Any], age: float | None, own: int, declared: int, state: str) -> None:
     one = peer(1, persistent_keepalive=own)
-    assert snapshot_state(Device("wg0", peers={key(1): one}, **device), one, age, declared) == state
+    assert snapshot_state(Device("wg0", peers={key(1): one}, **device), one, age, LivenessOptions(declared)) == state
 
 
 @settings(deadline=None, database=None)
@@ -244,5 +244,5 @@ def test_one_look(device: dict[str, Any], age: float | None, own: int, declared:
 def test_one_look_never_claims_what_only_counters_over_time_could_tell(
     one: Any, age: float | None, declared: int
 ) -> None:
-    state = snapshot_state(Device("wg0", **FINE), one, age, declared)
+    state = snapshot_state(Device("wg0", **FINE), one, age, LivenessOptions(declared))
     assert state in {NEVER, UP, DOWN, IDLE}

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InvalidArgument, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import TYPES, Encoder
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import WatchOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import check
@@ -116,7 +117,7 @@ def test_watch_options_defaults() -> None:
     options, state_file, hosts = check({})
     assert (options.interval, options.patterns, options.netns) == (1.0, ["*"], [None])
     assert (options.types, options.initial, options.peers) == (frozenset(TYPES), "emit", None)
-    assert (options.names, options.expected_keepalive, options.debounce, options.heartbeat) == ({}, 0, 0.0, 0.0)
+    assert (options.names, options.liveness, options.debounce, options.heartbeat) == ({}, LivenessOptions(), 0.0, 0.0)
     assert (state_file, hosts) == (None, None)
     assert options._replace(host="", patterns=("*",), netns=(None,)) == WatchOptions()
 

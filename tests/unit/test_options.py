@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _options
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import Expected
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InvalidArgument
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import Timers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, parse_allowed_ip
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record
 from unit.watching import START, key, peer, text
@@ -117,6 +118,46 @@ def test_keepalives(given: Any, seconds: int) -> None:
 def test_what_is_no_keepalive(given: Any, why: str) -> None:
     sentence = f"expected_keepalive is {given!r} and must be {why}"
     assert refused(_options.keepalive, "expected_keepalive", given) == sentence
+
+
+# --- liveness
+
+
+def test_the_keepalive_of_the_other_side_is_declared_for_all_peers_or_for_each() -> None:
+    one = _options.liveness("25", None)
+    assert one.keepalive(peer(1)) == 25
+    each = _options.liveness({text(1): 25, text(2): "10"}, None)
+    assert [each.keepalive(peer(number)) for number in (1, 2, 3)] == [25, 10, 0]
+    assert each.keepalive(peer(1, persistent_keepalive=7)) == 7, "a peer's own comes first"
+    assert _options.liveness(None, None).keepalive(peer(1)) == 0
+
+
+def test_a_dictionary_of_keepalives_is_checked_entry_by_entry() -> None:
+    assert "expected_keepalive has 'gw1', which is no WireGuard public key" in refused(
+        _options.liveness, {"gw1": 25}, None
+    )
+    sentence = f"expected_keepalive of {text(1)} is -1 and must be a number of at least 0 and at most 65535"
+    assert refused(_options.liveness, {text(1): -1}, None) == sentence
+
+
+def test_timers_are_wireguards_own_but_for_those_given() -> None:
+    assert _options.timers("timers", None) == Timers()
+    assert _options.timers("timers", {"reject_after": "90", "slack": 1.5}) == Timers(reject_after=90.0, slack=1.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (5, "timers is 5 and must be a dictionary of timers and seconds"),
+        (
+            {"reject": 5},
+            "timers has 'reject'. There are: reject_after, rekey_timeout, renewal, traffic, silence, slack",
+        ),
+        ({"slack": -1}, "timers.slack is -1 and must be a number of at least 0"),
+    ],
+)
+def test_a_timer_that_can_not_be_is_named(given: Any, sentence: str) -> None:
+    assert refused(_options.timers, "timers", given) == sentence
 
 
 # --- what narrows a condition

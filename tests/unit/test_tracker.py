@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _tracker
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._tracker import Tracker
 from unit.watching import START, key, peer
@@ -143,7 +144,7 @@ def test_a_peer_that_was_pinged_each_second_when_it_was_killed() -> None:
 
 
 def test_a_declared_keepalive_of_the_remote_side_tells_that_it_fell_silent() -> None:
-    assert Line(expected_keepalive=25).run(400, *every(25, 10.5, 100, rx=KEEPALIVE)) == [(0, "up"), (211, "down")]
+    assert Line(options=LivenessOptions(25)).run(400, *every(25, 10.5, 100, rx=KEEPALIVE)) == [(0, "up"), (211, "down")]
 
 
 def test_traffic_into_an_expired_session_that_nobody_answers() -> None:

@@ -22,6 +22,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     Temporary,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import TYPES
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import REDISCOVERY, WatchOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import check
 from unit.watching import Event, World, key, peer, poll, short, text
@@ -520,7 +521,7 @@ def stream_of_a_history(seed: int) -> list[Event]:
     chance = random.Random(seed)
     shuffled = random.Random()
     world = World()
-    watcher = world.watcher("*", "wg9", heartbeat=7, expected_keepalive=25)
+    watcher = world.watcher("*", "wg9", heartbeat=7, liveness=LivenessOptions(25))
     events: list[Event] = []
     peers: dict[str, dict[int, dict[str, Any]]] = {"wg0": {}, "wg1": {}}
     for _step in range(150):

@@ -119,7 +119,7 @@ def test_everything_set() -> None:
     assert options.types == {"peer_removed", "watch_heartbeat"}
     assert options.peers == {key(1), key(2)}
     assert options.names == {key(1): "office", key(2): "7"}
-    assert (options.initial, options.host, options.expected_keepalive) == ("resume", "gw1", 25)
+    assert (options.initial, options.host, options.liveness.expected_keepalive) == ("resume", "gw1", 25)
     assert (options.debounce, options.heartbeat) == (10.0, 60.0)
     assert (state_file, hosts) == ("/var/lib/x.db", ["gw1", "gw2"])
 
@@ -129,7 +129,7 @@ def test_what_templates_make_of_values_is_understood() -> None:
     options, _state_file, hosts = check(
         {"interval": "2.5", "interfaces": "wg0", "hosts": "gw1", "expected_keepalive": "25"}
     )
-    assert (options.interval, options.patterns, options.expected_keepalive) == (2.5, ["wg0"], 25)
+    assert (options.interval, options.patterns, options.liveness.expected_keepalive) == (2.5, ["wg0"], 25)
     assert hosts == ["gw1"]
 
 

@@ -89,8 +89,15 @@ options:
     type: list
     elements: str
   expected_keepalive:
-    description: Persistent keepalive in seconds that the other side of peers uses where this side has none.
-    type: int
+    description:
+      - Persistent keepalive in seconds that the other side of peers uses where this side has none.
+      - A dictionary gives it for each peer by public key, for those it leaves out it is unknown.
+    type: raw
+  timers:
+    description:
+      - Seconds that liveness is judged by, as in M(wirewatch.wireguard.wg_peer_watch), by name. The names are C(reject_after),
+        C(rekey_timeout), C(renewal), C(traffic), C(silence) and C(slack).
+    type: dict
   debounce:
     description: Seconds that a liveness state must hold before its change is emitted.
     type: float

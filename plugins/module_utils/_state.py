@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
-from typing import Dict, List, Optional, Set, Tuple
+import tempfile
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from ._errors import InvalidArgument, WireGuardError
 from ._event import Event
@@ -25,6 +27,9 @@ MAGIC = b"SQLite format 3\0"  # how every SQLite database begins (sqlite.org/fil
 INTERFACE_ROW = ""  # in place of a public key
 LOCK_TIMEOUT = 2.0  # seconds
 
+Row = Tuple[str, str, str, str]
+
+_SELECT = "SELECT netns, interface, public_key, facts FROM facts"
 _CREATE = """
 CREATE TABLE facts (
     netns TEXT NOT NULL, interface TEXT NOT NULL, public_key TEXT NOT NULL, facts TEXT NOT NULL,
@@ -37,11 +42,15 @@ class StateFileError(WireGuardError):
     """The state file can't be written now. What it lacks is kept, and written when it can be again."""
 
 
+class _NotNow(StateFileError):
+    """It can't even be opened for writing now, and that may pass: the disk is full or read-only."""
+
+
 class StateFile:
     """Opened once, for one watcher. ``note`` is cheap and writes nothing; ``flush`` writes what was noted."""
 
     def __init__(self, path: str, host: str) -> None:
-        """Opens or makes the file. A damaged one is put aside, see ``complaint``.
+        """Opens or makes the file. A damaged one is put aside, and one on a full or read-only disk is read: see ``complaint``.
 
         InvalidArgument where that can't be, or where the path leads to a file of somebody else: that is left as it is.
         """
@@ -49,16 +58,20 @@ class StateFile:
         self.complaint: Optional[str] = None
         self._host = host
         self._rows: Set[Tuple[Place, str]] = set()
+        self._connection: Optional[sqlite3.Connection] = None
         self.state: Dict[Place, Record] = {}
         directory = os.path.dirname(self.path)
         if not os.path.isdir(directory):
             raise InvalidArgument("state_file is %s, and there is no directory %s: create it first" % (path, directory))
         self._refuse_other_files()
         try:
-            self._connection = self._open()
+            self._connection = self._open(self._load)
         except _Unusable as error:
             self._put_aside(str(error))
-            self._connection = self._open()
+            self._connection = self._open(self._load)
+        except _NotNow as error:
+            self._read_copy()
+            self.complaint = str(error)
 
     def note(self, event: Event) -> None:
         """Takes in an event that was delivered."""
@@ -74,40 +87,47 @@ class StateFile:
 
     def flush(self) -> None:
         """Writes what was noted, as one transaction. StateFileError where it can't; it then stays noted."""
-        rows = list(self._rows)
-        if not rows:
+        if not self._rows:
             return
+        connection = self._connection
         try:
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
+            if connection is None:
+                connection = self._connection = self._open(self._complete)
+            rows = list(self._rows)
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
                 for place, public_key in rows:
-                    self._write(place, public_key)
-        except sqlite3.Error as error:
-            raise StateFileError(
-                "The state file %s can't be written (%s): events go on, and what was told already will be known again as "
-                "soon as it can. Look at the space, the permissions and the health of its disk" % (self.path, error)
-            ) from None
+                    self._write(connection, place, public_key)
+        except (sqlite3.Error, _Unusable, InvalidArgument) as error:
+            raise self._not_now(error) from None
         self._rows.difference_update(rows)
 
     def close(self) -> None:
-        self._connection.close()
+        _close(self._connection)
 
-    def _write(self, place: Place, public_key: str) -> None:
+    def _not_now(self, why: Exception) -> _NotNow:
+        return _NotNow(
+            "The state file %s can't be written (%s): events go on, and what was told already will be known again as "
+            "soon as it can. Look at the space, the permissions and the health of its disk" % (self.path, why)
+        )
+
+    def _write(self, connection: sqlite3.Connection, place: Place, public_key: str) -> None:
         _host, netns, interface = place
         where = (netns or "", interface)
         entry = self.state.get(place)
         if entry is None:
-            self._connection.execute("DELETE FROM facts WHERE netns = ? AND interface = ?", where)
+            connection.execute("DELETE FROM facts WHERE netns = ? AND interface = ?", where)
             return
         facts = entry["interface"] if public_key == INTERFACE_ROW else entry["peers"].get(public_key)
         if facts is None:
             statement, values = "DELETE FROM facts WHERE netns = ? AND interface = ? AND public_key = ?", where
-            self._connection.execute(statement, (*values, public_key))
+            connection.execute(statement, (*values, public_key))
         else:
             text = json.dumps(facts, sort_keys=True)
-            self._connection.execute("REPLACE INTO facts VALUES (?, ?, ?, ?)", (*where, public_key, text))
+            connection.execute("REPLACE INTO facts VALUES (?, ?, ?, ?)", (*where, public_key, text))
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, take: Callable[[List[Row]], None]) -> sqlite3.Connection:
+        """Opens the file for writing and hands what is in it to ``take``. InvalidArgument, _NotNow, _Unusable."""
         connection: Optional[sqlite3.Connection] = None
         try:
             connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
@@ -117,10 +137,12 @@ class StateFile:
             connection.execute("PRAGMA journal_mode = WAL")
             # In WAL mode this loses at most the last commits at a power failure, never the file; a SIGKILL loses nothing.
             connection.execute("PRAGMA synchronous = NORMAL")
-            self._load(self._rows_of(connection, is_new))
+            take(self._rows_of(connection, is_new))
             return connection
         except sqlite3.OperationalError as error:
             _close(connection)
+            if self._may_pass(error):
+                raise self._not_now(error) from None
             why = "another process uses it" if "locked" in str(error) else str(error)
             raise InvalidArgument(
                 "state_file is %s, which can't be opened for writing: %s. Give each source a file of its own, in a directory "
@@ -136,6 +158,39 @@ class StateFile:
             _close(connection)
             raise
 
+    def _may_pass(self, error: sqlite3.OperationalError) -> bool:
+        """Whether it is the disk, and not the place or its permissions."""
+        read_only = os.statvfs(os.path.dirname(self.path)).f_flag & os.ST_RDONLY
+        return bool(read_only) or "full" in str(error) or "I/O" in str(error)
+
+    def _read_copy(self) -> None:
+        """Reads the file where it can't be opened for writing: a copy, since SQLite writes even to read a log that is left.
+
+        InvalidArgument where that fails.
+        """
+        with tempfile.TemporaryDirectory(prefix="wirewatch-") as folder:
+            copy = os.path.join(folder, "copy")
+            try:
+                for suffix in ("", "-wal"):
+                    if os.path.exists(self.path + suffix):
+                        shutil.copyfile(self.path + suffix, copy + suffix)
+                connection = sqlite3.connect(copy, isolation_level=None)
+                try:
+                    self._load([] if self._is_new(connection) else connection.execute(_SELECT).fetchall())
+                finally:
+                    connection.close()
+            except (OSError, sqlite3.Error, _Unusable, ValueError, KeyError, TypeError) as error:
+                raise InvalidArgument(
+                    "state_file is %s, which can be neither written nor read: %s" % (self.path, error)
+                ) from None
+
+    def _complete(self, rows: List[Row]) -> None:
+        """Of a file that came back: it must hold what it held, since only what was noted since is written."""
+        known = {(place, key) for place, entry in self.state.items() for key in (INTERFACE_ROW, *entry["peers"])}
+        for netns, interface, public_key, _facts in rows:
+            known.discard(((self._host, netns or None, interface), public_key))
+        self._rows |= known
+
     def _is_new(self, connection: sqlite3.Connection) -> bool:
         """Whether nothing was ever written to it. InvalidArgument where another program did."""
         owner, version = (
@@ -150,14 +205,14 @@ class StateFile:
             raise _Unusable("is of another version of this collection")
         return False
 
-    def _rows_of(self, connection: sqlite3.Connection, is_new: bool) -> List[Tuple[str, str, str, str]]:
+    def _rows_of(self, connection: sqlite3.Connection, is_new: bool) -> List[Row]:
         connection.execute("BEGIN IMMEDIATE")
         if is_new:
             connection.execute(_CREATE)
             connection.execute("PRAGMA application_id = %d" % APPLICATION_ID)
             connection.execute("PRAGMA user_version = %d" % SCHEMA_VERSION)
         connection.execute("COMMIT")
-        return connection.execute("SELECT netns, interface, public_key, facts FROM facts").fetchall()
+        return connection.execute(_SELECT).fetchall()
 
     def _refuse_other_files(self) -> None:
         """InvalidArgument where the path leads to what never was a state file: a slip must not cost anybody a file.
@@ -180,7 +235,7 @@ class StateFile:
             "yet" % self.path
         )
 
-    def _load(self, rows: List[Tuple[str, str, str, str]]) -> None:
+    def _load(self, rows: List[Row]) -> None:
         state: Dict[Place, Record] = {}
         for netns, interface, public_key, text in rows:
             place = (self._host, netns or None, interface)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import select
 import signal
 import sqlite3
@@ -313,31 +314,127 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_disk_is_said_and_what_is_lacking_is_written_later(tiny_disk: Path) -> None:
-    path = tiny_disk / "state.db"
-    state = filled(path)
-    stuffing = tiny_disk / "stuffing"
+def fill(disk: Path) -> Path:
+    """Leaves not a byte of it. The file to remove so that there is room again."""
+    stuffing = disk / "stuffing"
     with pytest.raises(OSError) as full, stuffing.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1024))
     assert full.value.errno == errno.ENOSPC
-    world = World()
-    world.put("wg0", *(peer(number, endpoint="192.0.2.2:2") for number in range(200)))
-    note(state, world)
+    return stuffing
+
+
+def remount(disk: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", str(disk)], check=True)
+
+
+def sentence(path: Path, why: str) -> str:
+    return (
+        f"The state file {path} can't be written ({why}): events go on, and what was told already will be known again as soon as "
+        "it can. Look at the space, the permissions and the health of its disk"
+    )
+
+
+def refuses_to_write(state: StateFile, path: Path, why: str = ".*") -> None:
     for _time in range(2):
-        with pytest.raises(StateFileError) as caught:
+        with pytest.raises(
+            StateFileError, match=sentence(re.escape(str(path)), why).replace("(", r"\(").replace(")", r"\)")
+        ):
             state.flush()
-        assert str(caught.value) == (
-            f"The state file {path} can't be written (database or disk is full): events go on, and what was told already will "
-            "be known again as soon as it can. Look at the space, the permissions and the health of its disk"
-        )
         assert state.pending
-    stuffing.unlink()
+
+
+def writes_again(state: StateFile, path: Path) -> None:
     state.flush()
     assert not state.pending
     told = state.state
     state.close()
-    assert StateFile(str(path), "gw1").state == told
+    again = StateFile(str(path), "gw1")
+    assert (again.state, again.complaint) == (told, None)
+    again.close()
+
+
+def note_200_peers(state: StateFile) -> None:
+    world = World()
+    world.put("wg0", *(peer(number, endpoint="192.0.2.2:2") for number in range(200)))
+    note(state, world)
+
+
+def test_a_full_disk_is_said_and_what_is_lacking_is_written_later(tiny_disk: Path) -> None:
+    path = tiny_disk / "state.db"
+    state = filled(path)
+    stuffing = fill(tiny_disk)
+    note_200_peers(state)
+    refuses_to_write(state, path, "database or disk is full")
+    stuffing.unlink()
+    writes_again(state, path)
+
+
+def test_a_disk_that_is_full_at_start_is_no_reason_not_to_watch(tiny_disk: Path) -> None:
+    path = tiny_disk / "state.db"
+    stuffing = fill(tiny_disk)
+    state = StateFile(str(path), "gw1")
+    assert state.complaint == sentence(path, "database or disk is full")
+    note_200_peers(state)
+    refuses_to_write(state, path, "database or disk is full")
+    stuffing.unlink()
+    writes_again(state, path)
+
+
+def test_a_disk_that_becomes_read_only_is_said_and_what_is_lacking_is_written_later(tiny_disk: Path) -> None:
+    path = tiny_disk / "state.db"
+    filled(path).close()
+    remount(tiny_disk, "ro")
+    state = StateFile(str(path), "gw1")
+    assert state.complaint in (sentence(path, "attempt to write a readonly database"), sentence(path, "disk I/O error"))
+    assert len(state.state["gw1", None, "wg0"]["peers"]) == 3, "what was told is known all the same"
+    note_200_peers(state)
+    refuses_to_write(state, path)
+    remount(tiny_disk, "rw")
+    writes_again(state, path)
+
+
+def test_what_a_killed_writer_left_in_the_log_is_read_on_a_read_only_disk(
+    tiny_disk: Path, environment: dict[str, str]
+) -> None:
+    path = tiny_disk / "state.db"
+    program = (
+        "import os, pathlib, sys\nfrom unit.test_state import filled\n"
+        "filled(pathlib.Path(sys.argv[1]))\nos.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert Path(f"{path}-wal").stat().st_size > 0
+    remount(tiny_disk, "ro")
+    state = StateFile(str(path), "gw1")
+    assert len(state.state["gw1", None, "wg0"]["peers"]) == 3
+    remount(tiny_disk, "rw")
+    note_200_peers(state)
+    writes_again(state, path)
+
+
+def test_a_file_that_was_exchanged_while_it_could_not_be_written_gets_all_that_was_told(tiny_disk: Path) -> None:
+    path = tiny_disk / "state.db"
+    filled(path).close()
+    remount(tiny_disk, "ro")
+    state = StateFile(str(path), "gw1")
+    remount(tiny_disk, "rw")
+    path.unlink()
+    world = World()
+    world.put("wg1", peer(9))
+    note(state, world)
+    writes_again(state, path)
+
+
+def test_a_damaged_file_on_a_read_only_disk_can_not_be_gone_on_with(tiny_disk: Path) -> None:
+    path = tiny_disk / "state.db"
+    filled(path, peers=200).close()
+    overwrite(path, 4096, b"\xa5" * 4096)
+    remount(tiny_disk, "ro")
+    with pytest.raises(
+        InvalidArgument, match=f"state_file is {path}, which (is damaged|can be neither written nor read)"
+    ):
+        StateFile(str(path), "gw1")
 
 
 # --- SIGKILL
@@ -385,9 +482,9 @@ def test_sigkill_at_any_moment_loses_nothing_that_was_flushed(path: Path, enviro
             # Somewhere in what comes next: a wait for nothing, of a random length below that of a transaction or two.
             select.select([], [], [], chance.random() * 0.004)
             writer.send_signal(signal.SIGKILL)
-            rest = writer.stdout.read().splitlines()
+            rest = [line for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
             assert writer.wait() == -signal.SIGKILL
-            written = int(rest[-1].removeprefix("wrote ")) if rest and rest[-1].startswith("wrote ") else written
+            written = int(rest[-1].removeprefix("wrote ")) if rest else written
     state = StateFile(str(path), "gw1")
     assert state.complaint is None
     keepalives = {facts["persistent_keepalive"] for facts in state.state["gw1", None, "wg0"]["peers"].values()}

@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from collection import CHECKOUT, install
 pytest_plugins = ["lab.fixtures"]
 
 # From what fails fastest to what takes longest; the search for secrets looks at what all the others left.
-LAYERS = ("static", "unit", "docs", "integration", "molecule", "eda", "kernel", "test_secrets.py")
+LAYERS = ("static", "unit", "model", "docs", "integration", "molecule", "eda", "kernel", "test_secrets.py")
 
 
 def _make_importable() -> str:
@@ -33,6 +34,22 @@ def _make_importable() -> str:
 
 
 IMPORT_FOLDER = _make_importable()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the long versions of tests that have one: some hours")
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether this is a full run."""
+    return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Takes what a test measured, in a few words, for the end of the run and docs/reliability.md."""
+    return lambda text: record_property("figure", text)
 
 
 def pytest_configure() -> None:
@@ -102,9 +119,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not counts:
         return
     terminalreporter.section("layers")
+    figures = [
+        (report.nodeid, text)
+        for report in terminalreporter.getreports("passed")
+        for name, text in report.user_properties
+        if name == "figure"
+    ]
     for layer in sorted(counts, key=lambda name: LAYERS.index(name) if name in LAYERS else len(LAYERS)):
         count = counts[layer]
         bad = int(count["failed"] + count["error"])
         terminalreporter.write_line(
             f"{layer:<16} {int(count['passed']):>5} passed {bad:>4} failed {count['seconds']:>8.1f} s"
         )
+    if figures:
+        terminalreporter.section("figures")
+    for nodeid, text in figures:
+        terminalreporter.write_line(f"{nodeid.rpartition('::')[2]}: {text}")

@@ -52,7 +52,7 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
     return lambda text: record_property("figure", text)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Lets the processes that tests start have the signals that tests send them.
 
     Started in the background of a script, or by nohup, this process ignores some, and what is ignored stays so in children. What
@@ -89,7 +89,12 @@ def layer_of(nodeid: str) -> str:
     return parts[1] if len(parts) > 1 else parts[0]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--full"):
+        left_out = [item for item in items if item.get_closest_marker("only_full")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
     def rank(item: pytest.Item) -> int:
         layer = layer_of(item.nodeid)
         return LAYERS.index(layer) if layer in LAYERS else len(LAYERS) - 1

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Optional
 
 from . import _event as event_types
+from ._delta import delta
 from ._event import Change
 from ._model import Device, Peer, encode_key
 from ._record import sorted_peers
@@ -30,12 +31,20 @@ def diff(previous: Optional[Device], current: Optional[Device], initial: bool = 
         gone = [Change(event_types.PEER_REMOVED, previous, peer) for peer in sorted_peers(previous)]
         return [*gone, Change(event_types.INTERFACE_REMOVED, previous)]
     changes = list(_interface_changes(previous, current))
-    if previous.peers is not current.peers:
-        changes += _peer_set_changes(previous, current)
+    found = delta(previous.peers, current.peers)
+    changes += [
+        Change(event_types.PEER_ADDED, current, current.peers[key]) for key in sorted(found.added, key=encode_key)
+    ]
+    changes += [
+        Change(event_types.PEER_REMOVED, current, previous.peers[key]) for key in sorted(found.removed, key=encode_key)
+    ]
     made_anew = _other(previous.ifindex, current.ifindex)
-    if made_anew or previous.peers is not current.peers:
-        for before, after in _changed_peers(previous, current, made_anew):
-            changes += peer_changes(before, after, current, made_anew)
+    changed: Iterable[bytes] = previous.peers.keys() & current.peers.keys() if made_anew else found.changed
+    pairs = [(previous.peers[key], current.peers[key]) for key in changed]
+    if not made_anew:
+        pairs = [(before, after) for before, after in pairs if not _only_counted(before, after)]
+    for before, after in sorted(pairs, key=lambda pair: encode_key(pair[1].public_key)):
+        changes += peer_changes(before, after, current, made_anew)
     return changes
 
 
@@ -101,24 +110,9 @@ def _interface_changes(previous: Device, current: Device) -> Iterator[Change]:
             yield Change(event_types.INTERFACE_CHANGED, current, previous=before, current=after, field=field)
 
 
-def _peer_set_changes(previous: Device, current: Device) -> List[Change]:
-    added = current.peers.keys() - previous.peers.keys()
-    removed = previous.peers.keys() - current.peers.keys()
-    changes = [Change(event_types.PEER_ADDED, current, current.peers[key]) for key in sorted(added, key=encode_key)]
-    changes += [
-        Change(event_types.PEER_REMOVED, current, previous.peers[key]) for key in sorted(removed, key=encode_key)
-    ]
-    return changes
-
-
-def _changed_peers(previous: Device, current: Device, all_of_them: bool) -> List[Tuple[Peer, Peer]]:
-    before = previous.peers
-    pairs = [
-        (before[key], peer)
-        for key, peer in current.peers.items()
-        if key in before and (all_of_them or before[key] is not peer)
-    ]
-    return sorted(pairs, key=lambda pair: encode_key(pair[1].public_key))
+def _only_counted(before: Peer, after: Peer) -> bool:
+    """Whether packets are all that happened: no handshake, nothing new, and no counter went back."""
+    return before[:6] == after[:6] and after.rx_bytes >= before.rx_bytes and after.tx_bytes >= before.tx_bytes
 
 
 def _other(before: Optional[int], after: Optional[int]) -> bool:

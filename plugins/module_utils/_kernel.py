@@ -22,8 +22,7 @@ from ._errors import (
 from ._model import KERNEL, Device
 from ._netlink import TEMPORARY_ERRORS, GenericNetlink, attribute
 from ._netns import Namespace
-from ._reuse import Reuse
-from ._wire import PeerBytes, decode_device, decode_peer
+from ._pages import Pages
 
 FAMILY = "wireguard"
 FAMILY_VERSION = 1
@@ -46,7 +45,7 @@ class KernelReader:
         self._sleep = sleep
         self._netlink: Optional[GenericNetlink] = None
         self._family = 0
-        self._reuse: Reuse[PeerBytes] = Reuse()
+        self._pages = Pages(namespace.link_name)
 
     def close(self) -> None:
         if self._netlink is not None:
@@ -74,22 +73,18 @@ class KernelReader:
     def _read_once(self) -> Device:
         try:
             netlink = self._open()
-            messages = netlink.dump(self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request)
+            datagrams = netlink.dump(
+                self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._pages.recognise
+            )
         except OSError as error:
             raise self._explain(error) from None
-        if not messages:
+        if not any(datagram.messages for datagram in datagrams):
             raise MalformedReply("The kernel's answer about interface %s%s is empty" % (self.interface, self.namespace))
-        device, raw_peers = decode_device(messages)
         ifindex, up = self.namespace.link(self.interface)
+        device = self._pages.device(datagrams, interface=self.interface, netns=self.namespace.netns, up=up)
         if ifindex is not None and ifindex != device.ifindex:
             raise Temporary("The interface was made anew while it was read")
-        peers = self._reuse.peers(
-            ((raw.key, raw.mark(), raw) for raw in raw_peers),
-            lambda _key, raw: decode_peer(raw, self.namespace.link_name),
-        )
-        return self._reuse.device(
-            device._replace(interface=self.interface, netns=self.namespace.netns, up=up, peers=peers)
-        )
+        return device
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import time
-from typing import Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
 
@@ -40,6 +40,18 @@ ATTRIBUTE_HEADER = struct.Struct("=HH")  # nlattr: length, type
 ERROR_CODE = struct.Struct("=i")
 
 Attribute = Tuple[int, int, int]  # type, first byte, byte after the last
+
+
+class Datagram(NamedTuple):
+    """One datagram of an answer. ``messages`` are (first byte of the attributes, byte after the last)."""
+
+    data: bytes
+    messages: Tuple[Tuple[int, int], ...]
+    ends: bool  # whether the answer ends with it
+    known: Any = None  # what it was recognised as
+
+
+Recognise = Callable[[int, bytes], Optional[Datagram]]
 
 
 def attributes(buffer: bytes, start: int, stop: int) -> Iterator[Attribute]:
@@ -71,7 +83,9 @@ class GenericNetlink:
         self._socket = sock
         self._socket.settimeout(RECEIVE_TIMEOUT)
         self._port = sock.getsockname()[0]
-        self._sequence = int.from_bytes(os.urandom(3), "big")
+        # The same for all requests, so that equal answers are equal bytes. None can be taken for another's: each is received
+        # to its end, or the socket is closed.
+        self._sequence = int.from_bytes(os.urandom(4), "big")
 
     @classmethod
     def open(cls) -> GenericNetlink:
@@ -94,57 +108,68 @@ class GenericNetlink:
         """
         request = attribute(CTRL_ATTR_FAMILY_NAME, name.encode("ascii") + b"\0")
         self._send(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK, CTRL_CMD_GETFAMILY, 1, request)
-        for buffer, start, stop in list(self._receive(GENL_ID_CTRL)):
-            for kind, first, last in attributes(buffer, start, stop):
-                if kind == CTRL_ATTR_FAMILY_ID and last - first == 2:
-                    number: int = struct.unpack_from("=H", buffer, first)[0]
-                    return number
+        for datagram in list(self._receive(GENL_ID_CTRL)):
+            for start, stop in datagram.messages:
+                for kind, first, last in attributes(datagram.data, start, stop):
+                    if kind == CTRL_ATTR_FAMILY_ID and last - first == 2:
+                        number: int = struct.unpack_from("=H", datagram.data, first)[0]
+                        return number
         raise MalformedReply("The kernel's answer about the generic netlink family %s names no family id" % name)
 
-    def dump(self, family: int, command: int, version: int, request: bytes) -> List[Tuple[bytes, int, int]]:
-        """All messages of a dump, each as (datagram, first byte of its attributes, byte after the last).
+    def dump(
+        self, family: int, command: int, version: int, request: bytes, recognise: Optional[Recognise] = None
+    ) -> List[Datagram]:
+        """A dump, whole. ``recognise`` is given each datagram with its number: what it knows is not looked into again.
 
         Raises OSError with the kernel's errno, Temporary where the answer is not whole, MalformedReply.
         """
         self._send(family, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
-        return list(self._receive(family))
+        return list(self._receive(family, recognise))
 
     def _send(self, family: int, flags: int, command: int, version: int, payload: bytes) -> None:
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         body = GENERIC_HEADER.pack(command, version, 0) + payload
         header = MESSAGE_HEADER.pack(MESSAGE_HEADER.size + len(body), family, flags, self._sequence, self._port)
         self._socket.send(header + body)
 
-    def _receive(self, family: int) -> Iterator[Tuple[bytes, int, int]]:
-        """Messages of the current request up to its end: DONE, or the error message that acknowledges it."""
+    def _receive(self, family: int, recognise: Optional[Recognise] = None) -> Iterator[Datagram]:
+        """Datagrams of the current request up to its end: DONE, or the error message that acknowledges it."""
         deadline = time.monotonic() + DUMP_TIMEOUT
-        received = idle = 0
+        number = received = idle = 0
         while True:
-            datagram, _ancillary, flags, sender = self._receive_datagram()
+            data, _ancillary, flags, sender = self._receive_datagram()
             if sender[0] != 0:
                 raise Temporary("A message of process %d came in place of the kernel's answer" % sender[0])
             if flags & socket.MSG_TRUNC:
                 raise Temporary("The kernel's answer did not fit into %d bytes" % RECEIVE_BUFFER)
-            received += len(datagram)
+            received += len(data)
             if received > DUMP_BYTES or time.monotonic() > deadline:
                 raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
-            for kind, start, stop in self._messages(datagram):
-                if kind in (NLMSG_DONE, NLMSG_ERROR):
-                    code = ERROR_CODE.unpack_from(datagram, start)[0] if stop - start >= 4 else 0
-                    if code:
-                        raise OSError(-code, os.strerror(-code))
-                    return
-                if kind == NLMSG_NOOP:
-                    continue
-                if kind != family or stop - start < GENERIC_HEADER.size:
-                    raise MalformedReply(
-                        "The kernel's answer has a message of type %d where %d is due" % (kind, family)
-                    )
-                start += GENERIC_HEADER.size
-                idle = idle + 1 if start == stop else 0
-                if idle >= DUMP_IDLE_MESSAGES:
-                    raise MalformedReply("The kernel's answer goes on without saying anything")
-                yield datagram, start, stop
+            datagram = recognise(number, data) if recognise is not None else None
+            if datagram is None:
+                datagram = self._datagram(data, family)
+                for start, stop in datagram.messages:
+                    idle = idle + 1 if start == stop else 0
+                    if idle >= DUMP_IDLE_MESSAGES:
+                        raise MalformedReply("The kernel's answer goes on without saying anything")
+            number += 1
+            yield datagram
+            if datagram.ends:
+                return
+
+    def _datagram(self, data: bytes, family: int) -> Datagram:
+        messages: List[Tuple[int, int]] = []
+        for kind, start, stop in self._messages(data):
+            if kind in (NLMSG_DONE, NLMSG_ERROR):
+                code = ERROR_CODE.unpack_from(data, start)[0] if stop - start >= 4 else 0
+                if code:
+                    raise OSError(-code, os.strerror(-code))
+                return Datagram(data, tuple(messages), ends=True)
+            if kind == NLMSG_NOOP:
+                continue
+            if kind != family or stop - start < GENERIC_HEADER.size:
+                raise MalformedReply("The kernel's answer has a message of type %d where %d is due" % (kind, family))
+            messages.append((start + GENERIC_HEADER.size, stop))
+        return Datagram(data, tuple(messages), ends=False)
 
     def _receive_datagram(self) -> Tuple[bytes, list, int, Tuple[int, int]]:
         try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from typing import Dict, List, Optional, Tuple
 
+from ._delta import delta
 from ._liveness import (
     DEFAULTS,
     DOWN,
@@ -85,17 +86,16 @@ class Tracker:
             anew = before is None or is_inactive(before) != is_inactive(device)
             if before is not None and None not in (before.ifindex, device.ifindex) and before.ifindex != device.ifindex:
                 self._forget_objects()
-            for key in self._tracks.keys() - device.peers.keys():
+            found = delta(before.peers if before is not None else {}, device.peers)
+            for key in found.removed:
                 changed[key] = (self._tracks.pop(key).state, None)
-            for key in self._restored.keys() - device.peers.keys():
+            for key in self._restored.keys() - device.peers.keys() if self._restored else ():
                 changed[key] = (self._restored.pop(key), None)
-            for key, peer in device.peers.items():
-                track = self._tracks.get(key)
-                if track is None:
-                    self._start(device, peer, wall_ns, monotonic_ns, changed)
-                elif track.peer is not peer or anew:
-                    self._observe(track, peer, wall_ns, monotonic_ns)
-                    self._judge(device, track, wall_ns, monotonic_ns, changed)
+            for key in found.added:
+                self._start(device, device.peers[key], wall_ns, monotonic_ns, changed)
+            for key in self._tracks.keys() - found.added if anew else found.changed:
+                self._observe(self._tracks[key], device.peers[key], wall_ns, monotonic_ns)
+                self._judge(device, self._tracks[key], wall_ns, monotonic_ns, changed)
         while self._due and self._due[0][0] <= monotonic_ns:
             due, key = heapq.heappop(self._due)
             track = self._tracks.get(key)

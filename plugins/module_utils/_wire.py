@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from functools import lru_cache
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
 from ._model import KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
-from ._netlink import attributes
+from ._netlink import ATTRIBUTE_HEADER, attributes
 from ._reuse import fingerprint
 
 Message = Tuple[bytes, int, int]  # datagram, first byte of the attributes, byte after the last
@@ -34,12 +35,23 @@ class PeerBytes(NamedTuple):
     key: bytes
     blocks: List[Message]
 
-    def mark(self) -> bytes:
-        """Tells this peer's bytes from those of another poll."""
-        return fingerprint(*[buffer[start:stop] for buffer, start, stop in self.blocks])
+
+class Places(NamedTuple):
+    """Where values stand in the first block of a peer: offsets from its start, 0 where there is none."""
+
+    preshared_key: int = 0
+    last_handshake: int = 0
+    rx_bytes: int = 0
+    tx_bytes: int = 0
 
 
-def decode_device(messages: List[Message]) -> Tuple[Device, List[PeerBytes]]:
+class DeviceBytes(NamedTuple):
+    device: Device  # without its peers
+    peers: List[PeerBytes]
+    private_keys: List[Tuple[bytes, int]]  # buffer and offset of each
+
+
+def decode_device(messages: Iterable[Message]) -> DeviceBytes:
     """The device without its peers, and the peers undecoded, those that were cut joined again.
 
     MalformedReply with an offset where the bytes break the protocol; Temporary where one peer comes twice, which a
@@ -47,12 +59,13 @@ def decode_device(messages: List[Message]) -> Tuple[Device, List[PeerBytes]]:
     """
     fields: Dict[str, object] = {}
     peers: List[PeerBytes] = []
+    private_keys = []
     seen = set()
     for buffer, start, stop in messages:
         for kind, first, last in attributes(buffer, start, stop):
             if kind == WGDEVICE_A_PEERS:
                 for _index, peer_start, peer_stop in attributes(buffer, first, last):
-                    key = _peer_key(buffer, peer_start, peer_stop)
+                    key = peer_key(buffer, peer_start, peer_stop)
                     block = (buffer, peer_start, peer_stop)
                     if peers and peers[-1].key == key:
                         peers[-1].blocks.append(block)
@@ -65,6 +78,7 @@ def decode_device(messages: List[Message]) -> Tuple[Device, List[PeerBytes]]:
                 fields["ifindex"] = _number(U32, buffer, first, last)
             elif kind == WGDEVICE_A_PRIVATE_KEY:
                 fields["has_private_key"] = _key(buffer, first, last) != NO_KEY
+                private_keys.append((buffer, first))
             elif kind == WGDEVICE_A_PUBLIC_KEY:
                 fields["public_key"] = _key(buffer, first, last)
             elif kind == WGDEVICE_A_LISTEN_PORT:
@@ -74,17 +88,26 @@ def decode_device(messages: List[Message]) -> Tuple[Device, List[PeerBytes]]:
     if "ifindex" not in fields:
         raise MalformedReply("The kernel's answer has no interface index")
     fields.setdefault("has_private_key", False)
-    return Device(interface="", backend=KERNEL, **fields), peers  # type: ignore[arg-type]
+    device = Device(interface="", backend=KERNEL, **fields)  # type: ignore[arg-type]
+    return DeviceBytes(device, peers, private_keys)
 
 
-def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Peer:
-    """A peer from its blocks: scalars from where they are present, allowed IPs from all."""
+def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer, Optional[Places]]:
+    """A peer from its blocks: scalars from where they are present, allowed IPs from all.
+
+    And where some of its values stand; None where that is not in the first block, or not once, as the kernel has it.
+    """
     preshared_key: Optional[bytes] = None
     endpoint: Optional[Endpoint] = None
     keepalive = handshake = received = sent = 0
     allowed_ips: List[bytes] = []
-    for buffer, start, stop in raw.blocks:
+    places: Dict[int, int] = {}
+    usual = True
+    for number, (buffer, start, stop) in enumerate(raw.blocks):
         for kind, first, last in attributes(buffer, start, stop):
+            if kind in _PLACED:
+                usual = usual and number == 0 and kind not in places
+                places[kind] = first - start
             if kind == WGPEER_A_ALLOWEDIPS:
                 for _index, ip_start, ip_stop in attributes(buffer, first, last):
                     allowed_ips.append(_allowed_ip(buffer, ip_start, ip_stop))
@@ -102,10 +125,18 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Peer:
                 received = _number(U64, buffer, first, last)
             elif kind == WGPEER_A_TX_BYTES:
                 sent = _number(U64, buffer, first, last)
-    return Peer(raw.key, preshared_key, endpoint, tuple(sorted(allowed_ips)), keepalive, handshake, received, sent)
+    peer = Peer(raw.key, preshared_key, endpoint, tuple(sorted(allowed_ips)), keepalive, handshake, received, sent)
+    return peer, _places(*[places.get(kind, 0) for kind in _PLACED]) if usual else None
 
 
-def _peer_key(buffer: bytes, start: int, stop: int) -> bytes:
+_KEY_FIRST = ATTRIBUTE_HEADER.pack(4 + KEY_LENGTH, WGPEER_A_PUBLIC_KEY)
+_places = lru_cache(maxsize=256)(Places)  # of one kernel there are few
+_PLACED = (WGPEER_A_PRESHARED_KEY, WGPEER_A_LAST_HANDSHAKE_TIME, WGPEER_A_RX_BYTES, WGPEER_A_TX_BYTES)  # as in Places
+
+
+def peer_key(buffer: bytes, start: int, stop: int) -> bytes:
+    if buffer[start : start + 4] == _KEY_FIRST and stop - start >= 4 + KEY_LENGTH:
+        return buffer[start + 4 : start + 4 + KEY_LENGTH]  # where the kernel has it
     for kind, first, last in attributes(buffer, start, stop):
         if kind == WGPEER_A_PUBLIC_KEY:
             return _key(buffer, first, last)

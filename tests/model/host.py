@@ -103,6 +103,7 @@ class Interface:
     listen_port: int = 51820
     fwmark: int = 0
     up: bool = True
+    cuts: float = 0.0  # where dumps of it are cut into messages
     peers: dict[int, Peer] = field(default_factory=dict)
 
     def facts(self) -> Facts:
@@ -200,7 +201,13 @@ class Host:
         return [*said, frame.done()]
 
     def _messages(self, interface: Interface) -> list[bytes]:
-        """Peers in the order they were made, cut into messages anywhere, a peer in the middle of its allowed IPs too."""
+        """Peers in the order they were made, cut into messages anywhere, a peer in the middle of its allowed IPs too.
+
+        Mostly where the last dump was cut, as a kernel does.
+        """
+        if self._chance.random() < 0.25:
+            interface.cuts = self._chance.random()
+        chance = random.Random(interface.cuts)
         keys = b""
         if interface.own_key:
             private, public = (bytes.fromhex(text) for text in _PRIVATE_KEYS[interface.own_key])
@@ -213,13 +220,13 @@ class Host:
         )
         messages: list[list[bytes]] = [[]]
         for peer in interface.peers.values():
-            if self._chance.random() < 0.2:
+            if chance.random() < 0.2:
                 messages.append([])
             rest = list(peer.allowed_ips)
-            cut = self._chance.randrange(len(rest) + 1) if self._chance.random() < 0.3 else len(rest)
+            cut = chance.randrange(len(rest) + 1) if chance.random() < 0.3 else len(rest)
             messages[-1].append(_peer_bytes(peer, rest[:cut], whole=True))
             while cut < len(rest):
-                start, cut = cut, self._chance.randrange(cut + 1, len(rest) + 1)
+                start, cut = cut, chance.randrange(cut + 1, len(rest) + 1)
                 messages.append([_peer_bytes(peer, rest[start:cut], whole=False)])
         return [head + more_bytes(*messages[0]), *(more_bytes(*peers) for peers in messages[1:])]
 

@@ -1,0 +1,281 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory between two dumps of one interface: what came in the same bytes stays the same object.
+
+Most datagrams of a dump are those of the poll before, byte for byte. In one that differs, most often counters and handshakes
+of some peers do, at known places: only those are read. Whatever else differs is decoded the plain way (``_wire.py``), peers
+whose bytes are the same left out.
+
+The bytes are kept without secrets: preshared keys and private keys are replaced by zeros, and compared by a fingerprint.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from itertools import compress
+from operator import itemgetter, ne
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from ._model import Device, Peer
+from ._netlink import ATTRIBUTE_HEADER, Datagram
+from ._reuse import fingerprint
+from ._wire import NO_KEY, PeerBytes, Places, decode_device, decode_peer, peer_key
+
+HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
+
+
+class Layout:
+    """Cuts a peer's field of one length into what changes all the time, and the rest."""
+
+    __slots__ = ("cut", "rest", "handshake", "rx", "tx")
+
+    def __init__(self, places: Places, length: int) -> None:
+        values = sorted(
+            [(places.last_handshake, "qq"), (places.rx_bytes, "Q"), (places.tx_bytes, "Q")],
+        )
+        form, rest, at, position = "=", [], 0, 0
+        indexes = {}
+        for place, what in values:
+            form += "%ds%s" % (HEADER + place - position, what)
+            rest.append(at)
+            indexes[place] = at + 1
+            at += 1 + len(what)
+            position = HEADER + place + struct.calcsize("=" + what)
+        self.cut = struct.Struct(form + "%ds" % (length - position))
+        self.rest = itemgetter(*rest, at)
+        self.handshake = itemgetter(indexes[places.last_handshake], indexes[places.last_handshake] + 1)
+        self.rx, self.tx = indexes[places.rx_bytes], indexes[places.tx_bytes]
+
+    def patched(self, peer: Peer, before: bytes, after: bytes) -> Optional[Peer]:
+        """The peer with new counters and handshake; None where anything else of it changed."""
+        values = self.cut.unpack(after)
+        if self.rest(values) != self.rest(self.cut.unpack(before)):
+            return None
+        seconds, nanoseconds = self.handshake(values)
+        handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
+        return Peer(*peer[:5], handshake, values[self.rx], values[self.tx])
+
+
+@lru_cache(maxsize=4096)
+def _layout(places: Places, length: int) -> Optional[Layout]:
+    return Layout(places, length) if all(places[1:]) else None
+
+
+Block = Tuple[int, int, bytes, Optional[Places]]  # first byte, byte after the last, peer, places of its values
+
+
+class Page:
+    """A datagram that was decoded. Its fields are the blocks of peers, and what stands between those."""
+
+    __slots__ = ("datagram", "secrets", "mark", "plan", "keys", "places", "cut_peers")
+
+    def __init__(self, datagram: Datagram, secrets: Sequence[int]) -> None:
+        self.secrets = tuple(secrets)  # offsets
+        self.mark, data = self._without_secrets(datagram.data)
+        self.datagram = datagram._replace(data=data, known=self)
+        self.plan = struct.Struct("")
+        self.keys: Tuple[Optional[bytes], ...] = ()  # of each field: whose it is
+        self.places: Tuple[Optional[Places], ...] = ()  # of each field: None in what follows a peer's first block
+        self.cut_peers: FrozenSet[bytes] = frozenset()  # those of the dump that stand in several blocks
+
+    def cut(self, blocks: Iterable[Block], cut_peers: FrozenSet[bytes]) -> None:
+        self.cut_peers = cut_peers
+        keys: List[Optional[bytes]] = []
+        places: List[Optional[Places]] = []
+        form, position = ["="], 0
+        for start, stop, key, place in blocks:
+            if start > position:
+                form.append("%ds" % (start - position))
+                keys.append(None)
+                places.append(None)
+            form.append("%ds" % (stop - start))
+            keys.append(key)
+            places.append(place)
+            position = stop
+        form.append("%ds" % (len(self.datagram.data) - position))
+        self.plan, self.keys, self.places = struct.Struct("".join(form)), (*keys, None), (*places, None)
+
+    def fields(self) -> Tuple[bytes, ...]:
+        return self.plan.unpack(self.datagram.data)
+
+    def recognise(self, data: bytes) -> Optional[Datagram]:
+        """The datagram, if these are its very bytes. With the secrets that were kept out, for who decodes it again."""
+        if not self.secrets:
+            return self.datagram if data == self.datagram.data else None
+        if len(data) != len(self.datagram.data):
+            return None
+        same = self._without_secrets(data) == (self.mark, self.datagram.data)
+        return self.datagram._replace(data=data) if same else None
+
+    def follow(self, datagram: Datagram) -> Optional[Page]:
+        """The page of a datagram that has the same fields and secrets. Of that, only lengths are looked at so far."""
+        if len(datagram.data) != len(self.datagram.data) or datagram[1:3] != self.datagram[1:3]:
+            return None
+        page = Page(datagram, self.secrets)
+        page.plan, page.keys, page.places, page.cut_peers = self.plan, self.keys, self.places, self.cut_peers
+        return page if page.mark == self.mark else None
+
+    def _without_secrets(self, data: bytes) -> Tuple[bytes, bytes]:
+        if not self.secrets:
+            return b"", data
+        mark = fingerprint(*[data[at : at + len(NO_KEY)] for at in self.secrets])
+        clean = bytearray(data)
+        for at in self.secrets:
+            clean[at : at + len(NO_KEY)] = NO_KEY
+        return mark, bytes(clean)
+
+
+class _Known(NamedTuple):
+    """A peer of the last dump, with its bytes."""
+
+    data: bytes  # of all its blocks, without the preshared key
+    peer: Peer
+    places: Places
+
+
+class Pages:
+    """The last dump of an interface, and the device that it was decoded to."""
+
+    def __init__(self, scope_name: Callable[[int], str]) -> None:
+        self._scope_name = scope_name
+        self._pages: List[Optional[Page]] = []  # None: not to be kept
+        self._device: Optional[Device] = None
+
+    def recognise(self, number: int, data: bytes) -> Optional[Datagram]:
+        """The datagram that the last dump had at this place, if these are its very bytes."""
+        page = self._pages[number] if number < len(self._pages) else None
+        return page.recognise(data) if page is not None else None
+
+    def device(self, datagrams: List[Datagram], **link: Any) -> Device:
+        """The device of a whole dump; ``link`` is what the dump does not tell. Last poll's objects where they still hold.
+
+        MalformedReply, or Temporary; the memory is then as it was.
+        """
+        pages, device = self._followed(datagrams) or self._decoded(datagrams)
+        device = device._replace(**link)
+        before = self._device
+        if before is not None and device.peers is before.peers and device[:-1] == before[:-1]:
+            device = before
+        self._pages, self._device = pages, device
+        return device
+
+    def _followed(self, datagrams: List[Datagram]) -> Optional[Tuple[List[Optional[Page]], Device]]:
+        """Where each datagram is as before but for values in the same places; None where one is not."""
+        device = self._device
+        if device is None or len(datagrams) != len(self._pages):
+            return None
+        pages: List[Optional[Page]] = []
+        changed: Dict[bytes, Peer] = {}
+        for page, datagram in zip(self._pages, datagrams):
+            if page is None:
+                return None
+            if datagram.known is not page:
+                after = page.follow(datagram)
+                if after is None or not self._patch(page, after, datagram, device.peers, changed):
+                    return None
+                page = after
+            pages.append(page)
+        if changed:
+            device = device._replace(peers={**device.peers, **changed})
+        return pages, device
+
+    def _patch(
+        self, before: Page, after: Page, datagram: Datagram, peers: Dict[bytes, Peer], changed: Dict[bytes, Peer]
+    ) -> bool:
+        """Adds the peers that differ between two pages; False where something differs that is not within one peer."""
+        fields, old_fields = after.fields(), before.fields()
+        for index in compress(range(len(fields)), map(ne, fields, old_fields)):
+            key, places = after.keys[index], after.places[index]
+            if key is None or places is None:
+                return False
+            field, old, peer = fields[index], old_fields[index], peers[key]
+            layout = _layout(places, len(field))
+            now = layout.patched(peer, old, field) if layout is not None else None
+            if now is None:
+                # Its header says that it is a peer of this length; within it anything may have changed.
+                start = sum(map(len, fields[:index]))
+                if field[:HEADER] != old[:HEADER] or key in after.cut_peers:
+                    return False
+                block = (datagram.data, start + HEADER, start + len(field))
+                if peer_key(*block) != key:
+                    return False
+                now, places_now = decode_peer(PeerBytes(key, [block]), self._scope_name)
+                if places_now != places or now.preshared_key != peer.preshared_key:
+                    return False
+            if now != peer:
+                changed[key] = now
+        return True
+
+    def _decoded(self, datagrams: List[Datagram]) -> Tuple[List[Optional[Page]], Device]:
+        """The plain way."""
+        found = decode_device((one.data, *message) for one in datagrams for message in one.messages)
+        known = self._known()
+        secrets: Dict[int, List[int]] = {id(one.data): [] for one in datagrams}
+        blocks: Dict[int, List[Block]] = {id(one.data): [] for one in datagrams}
+        unusual: Set[int] = set()
+        for buffer, offset in found.private_keys:
+            secrets[id(buffer)].append(offset)
+        peers: Dict[bytes, Peer] = {}
+        same = self._device is not None and len(found.peers) == len(self._device.peers)
+        for raw in found.peers:
+            places: Optional[Places]
+            old = known.get(raw.key)
+            if old is not None and _is_same(raw, old):
+                peer, places = old.peer, old.places
+            else:
+                peer, places = decode_peer(raw, self._scope_name)
+                if old is not None and peer == old.peer:
+                    peer = old.peer
+                else:
+                    same = False
+            peers[peer.public_key] = peer
+            if places is None:
+                unusual.update(id(buffer) for buffer, _start, _stop in raw.blocks)
+            elif peer.preshared_key is not None:
+                buffer, start, _stop = raw.blocks[0]
+                secrets[id(buffer)].append(start + places.preshared_key)
+            for buffer, start, stop in raw.blocks:
+                blocks[id(buffer)].append((start - HEADER, stop, peer.public_key, places))
+                places = None
+        cut_peers = frozenset(raw.key for raw in found.peers if len(raw.blocks) > 1)
+        pages: List[Optional[Page]] = []
+        for datagram in datagrams:
+            if id(datagram.data) in unusual or len(blocks) < len(datagrams):
+                pages.append(None)  # it may hold secrets at unknown places; or one object came as two datagrams
+                continue
+            page = Page(datagram, secrets[id(datagram.data)])
+            page.cut(blocks[id(datagram.data)], cut_peers)
+            pages.append(page)
+        if same and self._device is not None:
+            peers = self._device.peers
+        return pages, found.device._replace(peers=peers)
+
+    def _known(self) -> Dict[bytes, _Known]:
+        known: Dict[bytes, _Known] = {}
+        for page in self._pages:
+            if page is None or self._device is None:
+                continue
+            for key, field, places in zip(page.keys, page.fields(), page.places):
+                if key is None:
+                    continue
+                if places is not None:
+                    known[key] = _Known(field, self._device.peers[key], places)
+                elif key in known:
+                    known[key] = known[key]._replace(data=known[key].data + field)
+        return known
+
+
+def _is_same(raw: PeerBytes, old: _Known) -> bool:
+    """Whether these are the very bytes of a peer of the last dump."""
+    buffer, start, stop = raw.blocks[0]
+    data = buffer[start - HEADER : stop]
+    if len(raw.blocks) > 1:
+        data = b"".join(buffer[start - HEADER : stop] for buffer, start, stop in raw.blocks)
+    if old.peer.preshared_key is None:
+        return data == old.data
+    at = HEADER + old.places.preshared_key
+    secret = data[at : at + len(NO_KEY)]
+    clean = data[:at] + NO_KEY + data[at + len(NO_KEY) :]
+    return clean == old.data and fingerprint(secret) == old.peer.preshared_key

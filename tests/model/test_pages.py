@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Following a dump from poll to poll gives what decoding it afresh gives, and takes up no secret."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel, _pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from model.host import Host, Interface
+from model.host import Namespace as HostNamespace
+
+PLACE = (None, "wg0")
+SEED = 20261124
+SECRETS = (0x5EC2E7 << 200, 0x5EC2E8 << 200)
+
+
+def _change(host: Host, interface: Interface, chance: random.Random) -> None:
+    keys = list(interface.peers)
+    kind = chance.choice(
+        ["count"] * 6 + ["shake"] * 3 + ["endpoint", "allowed", "keepalive", "secret", "add", "remove", "port"]
+    )
+    if kind == "add" or not keys:
+        host.add_peer(interface, chance.randrange(1, 1 << 200))
+        return
+    peer = interface.peers[chance.choice(keys)]
+    if kind == "count":
+        peer.rx, peer.tx = peer.rx + chance.randrange(1000), peer.tx + chance.randrange(1000)
+    elif kind == "shake":
+        peer.handshake_ns += chance.randrange(1, 10**12)
+    elif kind == "endpoint":
+        peer.endpoint = chance.choice([None, ("192.0.2.7", chance.randrange(1, 9)), ("2001:db8::7", 5)])
+    elif kind == "allowed":
+        host.give(interface, peer.key, f"10.{chance.randrange(9)}.{chance.randrange(9)}.0/24")
+    elif kind == "keepalive":
+        peer.keepalive = chance.choice([0, 25])
+    elif kind == "secret":
+        peer.preshared_key = chance.choice([0, *SECRETS])
+    elif kind == "remove":
+        del interface.peers[peer.key]
+    else:
+        interface.listen_port = chance.choice([0, 51820, 6000])
+
+
+def test_a_followed_dump_is_what_a_fresh_reader_decodes(
+    full: bool, figure: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes to both: the fresh reader's host repeats the cuts of the other's."""
+    ways = {"followed": 0, "decoded": 0, "recognised": 0}
+
+    def count(way: str, function: Callable) -> Callable:
+        def counted(*arguments: object) -> object:
+            result = function(*arguments)
+            ways[way] += result is not None
+            return result
+
+        return counted
+
+    monkeypatch.setattr(_kernel, "BACKOFF", 0)
+    monkeypatch.setattr(_pages.Pages, "_followed", count("followed", _pages.Pages._followed))
+    monkeypatch.setattr(_pages.Pages, "_decoded", count("decoded", _pages.Pages._decoded))
+    monkeypatch.setattr(_pages.Pages, "recognise", count("recognised", _pages.Pages.recognise))
+    polls = 100_000 if full else 5_000
+    chance = random.Random(SEED)
+    host = Host(random.Random(SEED))
+    reader = None
+    for number in range(polls):
+        if reader is None or number % 500 == 0:
+            host.interfaces.clear()
+            host.add_interface(None, "wg0", "kernel")
+            interface = host.interfaces[PLACE]
+            for _peer in range(chance.choice([1, 5, 30])):
+                host.add_peer(interface, chance.randrange(1, 1 << 200))
+            reader = KernelReader(HostNamespace(host, PLACE), "wg0")  # type: ignore[arg-type]
+            before = reader.read()
+        for _change_number in range(chance.choice([0, 0, 1, 1, 2, 20])):
+            _change(host, interface, chance)
+        if chance.random() < 0.02:
+            reader.close()
+        device = reader.read()
+        fresh = KernelReader(HostNamespace(host, PLACE), "wg0")  # type: ignore[arg-type]
+        assert fresh.read() == device, number
+        for key, peer in device.peers.items():
+            known = before.peers.get(key)
+            assert known is peer or known != peer, "an unchanged peer is the same object"
+        assert device is before or device != before
+        for page in reader._pages._pages:
+            assert page is not None
+            for secret in SECRETS:
+                assert secret.to_bytes(32, "big")[:8] not in page.datagram.data
+            assert bytes.fromhex("77076d0a7318a57d") not in page.datagram.data, "the private key"
+        before = device
+    assert ways["followed"] > polls / 4
+    figure(f"{polls} polls, {ways['followed']} of them followed, 0 other than decoded afresh")

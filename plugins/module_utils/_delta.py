@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import compress
 from operator import is_, is_not
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from ._model import Peer
 
@@ -15,11 +15,11 @@ Peers = Dict[bytes, Peer]
 
 
 class Delta(NamedTuple):
-    """Public keys, in no order. ``changed``: there before and after, and not the same object."""
+    """Public keys, and (before, after) of peers that are there in both and not the same object. In no order."""
 
     added: List[bytes]
     removed: List[bytes]
-    changed: List[bytes]
+    changed: List[Tuple[Peer, Peer]]
 
 
 def delta(before: Peers, after: Peers) -> Delta:
@@ -28,8 +28,9 @@ def delta(before: Peers, after: Peers) -> Delta:
         return Delta([], [], [])
     # A poll that found changed peers only has the very keys of the one before, in their order.
     if len(before) == len(after) and all(map(is_, before, after)):
-        return Delta([], [], list(compress(after, map(is_not, before.values(), after.values()))))
+        pairs = zip(before.values(), after.values())
+        return Delta([], [], list(compress(pairs, map(is_not, before.values(), after.values()))))
     added = after.keys() - before.keys()
     removed = before.keys() - after.keys()
-    changed = [key for key, peer in after.items() if before.get(key, peer) is not peer]
-    return Delta(list(added), list(removed), changed)
+    both = [(before.get(key, peer), peer) for key, peer in after.items()]
+    return Delta(list(added), list(removed), [pair for pair in both if pair[0] is not pair[1]])

@@ -51,7 +51,8 @@ class Datagram(NamedTuple):
     known: Any = None  # what it was recognised as
 
 
-Recognise = Callable[[int, bytes], Optional[Datagram]]
+# Given the number of a datagram in its answer, a buffer and how many bytes of that it has.
+Recognise = Callable[[int, bytearray, int], Optional[Datagram]]
 
 
 def attributes(buffer: bytes, start: int, stop: int) -> Iterator[Attribute]:
@@ -81,11 +82,14 @@ class GenericNetlink:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._socket.settimeout(RECEIVE_TIMEOUT)
+        # Not settimeout: with that, Python asks the kernel twice for each datagram.
+        seconds, rest = divmod(RECEIVE_TIMEOUT, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(seconds), int(rest * 1e6)))
         self._port = sock.getsockname()[0]
         # The same for all requests, so that equal answers are equal bytes. None can be taken for another's: each is received
         # to its end, or the socket is closed.
         self._sequence = int.from_bytes(os.urandom(4), "big")
+        self._buffer = bytearray(RECEIVE_BUFFER)  # of its own: what is received and recognised is never copied
 
     @classmethod
     def open(cls) -> GenericNetlink:
@@ -124,7 +128,10 @@ class GenericNetlink:
         Raises OSError with the kernel's errno, Temporary where the answer is not whole, MalformedReply.
         """
         self._send(family, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
-        return list(self._receive(family, recognise))
+        try:
+            return list(self._receive(family, recognise))
+        finally:
+            self._buffer[:] = bytes(RECEIVE_BUFFER)  # it held keys
 
     def _send(self, family: int, flags: int, command: int, version: int, payload: bytes) -> None:
         body = GENERIC_HEADER.pack(command, version, 0) + payload
@@ -136,17 +143,17 @@ class GenericNetlink:
         deadline = time.monotonic() + DUMP_TIMEOUT
         number = received = idle = 0
         while True:
-            data, _ancillary, flags, sender = self._receive_datagram()
-            if sender[0] != 0:
-                raise Temporary("A message of process %d came in place of the kernel's answer" % sender[0])
+            size, flags, sender = self._receive_datagram()
+            if sender != 0:
+                raise Temporary("A message of process %d came in place of the kernel's answer" % sender)
             if flags & socket.MSG_TRUNC:
                 raise Temporary("The kernel's answer did not fit into %d bytes" % RECEIVE_BUFFER)
-            received += len(data)
-            if received > DUMP_BYTES or time.monotonic() > deadline:
+            received += size
+            if received > DUMP_BYTES or (number % 32 == 31 and time.monotonic() > deadline):
                 raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
-            datagram = recognise(number, data) if recognise is not None else None
+            datagram = recognise(number, self._buffer, size) if recognise is not None else None
             if datagram is None:
-                datagram = self._datagram(data, family)
+                datagram = self._datagram(bytes(memoryview(self._buffer)[:size]), family)
                 for start, stop in datagram.messages:
                     idle = idle + 1 if start == stop else 0
                     if idle >= DUMP_IDLE_MESSAGES:
@@ -171,11 +178,13 @@ class GenericNetlink:
             messages.append((start + GENERIC_HEADER.size, stop))
         return Datagram(data, tuple(messages), ends=False)
 
-    def _receive_datagram(self) -> Tuple[bytes, list, int, Tuple[int, int]]:
+    def _receive_datagram(self) -> Tuple[int, int, int]:
+        """Into the buffer; (size, flags, port of the sender)."""
         try:
-            return self._socket.recvmsg(RECEIVE_BUFFER)
-        except socket.timeout:
+            size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffer])
+        except BlockingIOError:
             raise Temporary("The kernel did not answer within %g s" % RECEIVE_TIMEOUT) from None
+        return size, flags, sender[0]
 
     def _messages(self, datagram: bytes) -> Iterator[Tuple[int, int, int]]:
         """(type, first byte of the payload, byte after it) of each message in a datagram; none that is doubtful."""

@@ -93,9 +93,12 @@ class Tracker:
                 changed[key] = (self._restored.pop(key), None)
             for key in found.added:
                 self._start(device, device.peers[key], wall_ns, monotonic_ns, changed)
-            for key in self._tracks.keys() - found.added if anew else found.changed:
-                self._observe(self._tracks[key], device.peers[key], wall_ns, monotonic_ns)
-                self._judge(device, self._tracks[key], wall_ns, monotonic_ns, changed)
+            stayed = [pair[1] for pair in found.changed]
+            if anew:
+                stayed = [device.peers[key] for key in self._tracks.keys() - found.added]
+            for peer in stayed:
+                self._observe(self._tracks[peer.public_key], peer, wall_ns, monotonic_ns)
+                self._judge(device, self._tracks[peer.public_key], wall_ns, monotonic_ns, changed)
         while self._due and self._due[0][0] <= monotonic_ns:
             due, key = heapq.heappop(self._due)
             track = self._tracks.get(key)

@@ -185,7 +185,7 @@ class KernelSocket:
         self._said: list[Datagram] = []
         self.closed = False
 
-    def settimeout(self, seconds: float) -> None:
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
         pass
 
     def getsockname(self) -> tuple[int, int]:
@@ -199,8 +199,11 @@ class KernelSocket:
         said = self._kernel.answer(kind, Frame(sequence, port))
         self._said += [one if isinstance(one, Datagram) else Datagram(one) for one in said]
 
-    def recvmsg(self, size: int) -> tuple[bytes, list[Any], int, tuple[int, int]]:
+    def recvmsg_into(self, buffers: list[bytearray]) -> tuple[int, list[Any], int, tuple[int, int]]:
         if not self._said:
-            raise socket.timeout
+            raise BlockingIOError
         data, flags, sender = self._said.pop(0)
-        return data[:size], [], flags | (socket.MSG_TRUNC if len(data) > size else 0), (sender, 0)
+        (buffer,) = buffers
+        taken = data[: len(buffer)]
+        buffer[: len(taken)] = taken
+        return len(taken), [], flags | (socket.MSG_TRUNC if len(data) > len(taken) else 0), (sender, 0)

@@ -16,12 +16,12 @@ import struct
 from functools import lru_cache, partial
 from itertools import compress
 from operator import itemgetter, ne
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ._model import Device, Peer
 from ._netlink import ATTRIBUTE_HEADER, Datagram
 from ._reuse import fingerprint
-from ._wire import NO_KEY, PeerBytes, Places, decode_device, decode_peer, peer_key
+from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
 
 HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
 
@@ -66,7 +66,31 @@ def _layout(places: Places, length: int) -> Optional[Layout]:
     return Layout(places, length) if all(places[1:]) else None
 
 
-Block = Tuple[int, int, bytes, Optional[Places]]  # first byte, byte after the last, peer, places of its values
+class _Cut:
+    """The fields of a datagram, as they are found from its first byte on."""
+
+    def __init__(self) -> None:
+        self.secrets: List[int] = []  # offsets
+        self.keys: List[Optional[bytes]] = []
+        self.places: List[Optional[Places]] = []
+        self._sizes: List[int] = []
+        self._position = 0
+
+    def add(self, start: int, stop: int, key: Optional[bytes], places: Optional[Places]) -> None:
+        """The block of a peer; what lies before it is a field of its own."""
+        if start > self._position:
+            self.add(self._position, start, None, None)
+        self._sizes.append(stop - start)
+        self.keys.append(key)
+        self.places.append(places)
+        self._position = stop
+
+    def page(self, datagram: Datagram, cut_peers: FrozenSet[bytes]) -> Page:
+        self.add(self._position, len(datagram.data), None, None)
+        page = Page(datagram, self.secrets)
+        page.plan = struct.Struct("=" + "".join(map("%ds".__mod__, self._sizes)))
+        page.keys, page.places, page.cut_peers = tuple(self.keys), tuple(self.places), cut_peers
+        return page
 
 
 class Page:
@@ -82,23 +106,6 @@ class Page:
         self.keys: Tuple[Optional[bytes], ...] = ()  # of each field: whose it is
         self.places: Tuple[Optional[Places], ...] = ()  # of each field: None in what follows a peer's first block
         self.cut_peers: FrozenSet[bytes] = frozenset()  # those of the dump that stand in several blocks
-
-    def cut(self, blocks: Iterable[Block], cut_peers: FrozenSet[bytes]) -> None:
-        self.cut_peers = cut_peers
-        keys: List[Optional[bytes]] = []
-        places: List[Optional[Places]] = []
-        form, position = ["="], 0
-        for start, stop, key, place in blocks:
-            if start > position:
-                form.append("%ds" % (start - position))
-                keys.append(None)
-                places.append(None)
-            form.append("%ds" % (stop - start))
-            keys.append(key)
-            places.append(place)
-            position = stop
-        form.append("%ds" % (len(self.datagram.data) - position))
-        self.plan, self.keys, self.places = struct.Struct("".join(form)), (*keys, None), (*places, None)
 
     def fields(self) -> Tuple[bytes, ...]:
         return self.plan.unpack(self.datagram.data)
@@ -214,18 +221,16 @@ class Pages:
 
     def _decoded(self, datagrams: List[Datagram]) -> Tuple[List[Optional[Page]], Device]:
         """The plain way."""
-        found = decode_device((one.data, *message) for one in datagrams for message in one.messages)
+        found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
         known = self._known()
-        secrets: Dict[int, List[int]] = {id(one.data): [] for one in datagrams}
-        blocks: Dict[int, List[Block]] = {id(one.data): [] for one in datagrams}
-        unusual: Set[int] = set()
-        for buffer, offset in found.private_keys:
-            secrets[id(buffer)].append(offset)
+        cuts = {id(one.data): _Cut() for one in datagrams}
+        unusual: Set[int] = set()  # which may hold secrets at unknown places
+        cut_peers: Set[bytes] = set()
         peers: Dict[bytes, Peer] = {}
-        same = self._device is not None and len(found.peers) == len(self._device.peers)
-        for raw in found.peers:
-            places: Optional[Places]
+        same = True
+        for raw in found.peers():
             old = known.get(raw.key)
+            places: Optional[Places]
             if old is not None and _is_same(raw, old):
                 peer, places = old.peer, old.places
             else:
@@ -239,22 +244,24 @@ class Pages:
                 unusual.update(id(buffer) for buffer, _start, _stop in raw.blocks)
             elif peer.preshared_key is not None:
                 buffer, start, _stop = raw.blocks[0]
-                secrets[id(buffer)].append(start + places.preshared_key)
+                cuts[id(buffer)].secrets.append(start + places.preshared_key)
             for buffer, start, stop in raw.blocks:
-                blocks[id(buffer)].append((start - HEADER, stop, peer.public_key, places))
+                cuts[id(buffer)].add(start - HEADER, stop, peer.public_key, places)
                 places = None
-        cut_peers = frozenset(raw.key for raw in found.peers if len(raw.blocks) > 1)
-        pages: List[Optional[Page]] = []
-        for datagram in datagrams:
-            if id(datagram.data) in unusual or len(blocks) < len(datagrams):
-                pages.append(None)  # it may hold secrets at unknown places; or one object came as two datagrams
-                continue
-            page = Page(datagram, secrets[id(datagram.data)])
-            page.cut(blocks[id(datagram.data)], cut_peers)
-            pages.append(page)
-        if same and self._device is not None:
+            if len(raw.blocks) > 1:
+                cut_peers.add(peer.public_key)
+        device = found.device()
+        for buffer, offset in found.private_keys:
+            cuts[id(buffer)].secrets.append(offset)
+        if len(cuts) < len(datagrams):
+            unusual.update(cuts)  # one object came as two datagrams, and can't be told apart
+        several = frozenset(cut_peers)
+        pages: List[Optional[Page]] = [
+            None if id(one.data) in unusual else cuts[id(one.data)].page(one, several) for one in datagrams
+        ]
+        if same and self._device is not None and len(peers) == len(self._device.peers):
             peers = self._device.peers
-        return pages, found.device._replace(peers=peers)
+        return pages, device._replace(peers=peers)
 
     def _known(self) -> Dict[bytes, _Known]:
         known: Dict[bytes, _Known] = {}

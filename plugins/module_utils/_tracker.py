@@ -10,6 +10,7 @@ nothing, however many there are.
 from __future__ import annotations
 
 import heapq
+from functools import lru_cache
 from typing import Dict, List, Optional, Tuple
 
 from ._delta import delta
@@ -28,6 +29,8 @@ from ._liveness import (
 from ._model import Device, Peer
 
 Changes = Dict[bytes, Tuple[Optional[str], Optional[str]]]
+
+_pair = lru_cache(maxsize=64)(lambda before, now: (before, now))  # a state each: few, for all of thousands of peers
 
 
 class _Track:
@@ -125,7 +128,8 @@ class Tracker:
         return self._due[0][0] if self._due else None
 
     def _start(self, device: Device, peer: Peer, wall_ns: int, now: int, changed: Changes) -> None:
-        track = _Track(peer, now - max(0, wall_ns - peer.last_handshake_ns), now, NEVER)
+        at = now - max(0, wall_ns - peer.last_handshake_ns) if peer.last_handshake_ns else 0
+        track = _Track(peer, at, now, NEVER)
         self._tracks[peer.public_key] = track
         restored = self._restored.pop(peer.public_key, None)
         # Nothing was seen yet that could have lifted it, unless it has shaken hands since.
@@ -133,7 +137,7 @@ class Tracker:
         track.latched = restored == DOWN and self._age(track, wall_ns, now) > expiry
         track.state, wait = self._state(device, track, wall_ns, now)
         self._schedule(track, wait, now)
-        changed[peer.public_key] = (restored, track.state)
+        changed[peer.public_key] = _pair(restored, track.state)
 
     def _forget_objects(self) -> None:
         """The interface is another one: its peers start again, as new as they are."""

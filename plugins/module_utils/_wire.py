@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import struct
 from functools import lru_cache
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
 from ._model import KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
@@ -45,51 +45,61 @@ class Places(NamedTuple):
     tx_bytes: int = 0
 
 
-class DeviceBytes(NamedTuple):
-    device: Device  # without its peers
-    peers: List[PeerBytes]
-    private_keys: List[Tuple[bytes, int]]  # buffer and offset of each
-
-
-def decode_device(messages: Iterable[Message]) -> DeviceBytes:
-    """The device without its peers, and the peers undecoded, those that were cut joined again.
+class DeviceBytes:
+    """The messages of a whole dump. To be asked for the peers first, once.
 
     MalformedReply with an offset where the bytes break the protocol; Temporary where one peer comes twice, which a
     dump that was changed underneath can show.
     """
-    fields: Dict[str, object] = {}
-    peers: List[PeerBytes] = []
-    private_keys = []
-    seen = set()
-    for buffer, start, stop in messages:
-        for kind, first, last in attributes(buffer, start, stop):
-            if kind == WGDEVICE_A_PEERS:
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        self._messages = messages
+        self._fields: Dict[str, object] = {}
+        self.private_keys: List[Tuple[bytes, int]] = []  # buffer and offset of each
+
+    def peers(self) -> Iterator[PeerBytes]:
+        """The peers undecoded, those that were cut joined again. One at a time: of 50,000 no list is ever held."""
+        raw: Optional[PeerBytes] = None
+        seen = set()
+        for buffer, start, stop in self._messages:
+            for kind, first, last in attributes(buffer, start, stop):
+                if kind != WGDEVICE_A_PEERS:
+                    self._take(kind, buffer, first, last)
+                    continue
                 for _index, peer_start, peer_stop in attributes(buffer, first, last):
                     key = peer_key(buffer, peer_start, peer_stop)
                     block = (buffer, peer_start, peer_stop)
-                    if peers and peers[-1].key == key:
-                        peers[-1].blocks.append(block)
-                    elif key in seen:
+                    if raw is not None and raw.key == key:
+                        raw.blocks.append(block)
+                        continue
+                    if key in seen:
                         raise Temporary("The kernel's answer names one peer at two places")
-                    else:
-                        seen.add(key)
-                        peers.append(PeerBytes(key, [block]))
-            elif kind == WGDEVICE_A_IFINDEX:
-                fields["ifindex"] = _number(U32, buffer, first, last)
-            elif kind == WGDEVICE_A_PRIVATE_KEY:
-                fields["has_private_key"] = _key(buffer, first, last) != NO_KEY
-                private_keys.append((buffer, first))
-            elif kind == WGDEVICE_A_PUBLIC_KEY:
-                fields["public_key"] = _key(buffer, first, last)
-            elif kind == WGDEVICE_A_LISTEN_PORT:
-                fields["listen_port"] = _number(U16, buffer, first, last)
-            elif kind == WGDEVICE_A_FWMARK:
-                fields["fwmark"] = _number(U32, buffer, first, last)
-    if "ifindex" not in fields:
-        raise MalformedReply("The kernel's answer has no interface index")
-    fields.setdefault("has_private_key", False)
-    device = Device(interface="", backend=KERNEL, **fields)  # type: ignore[arg-type]
-    return DeviceBytes(device, peers, private_keys)
+                    if raw is not None:
+                        yield raw
+                    seen.add(key)
+                    raw = PeerBytes(key, [block])
+        if raw is not None:
+            yield raw
+
+    def device(self) -> Device:
+        """Without its peers."""
+        if "ifindex" not in self._fields:
+            raise MalformedReply("The kernel's answer has no interface index")
+        self._fields.setdefault("has_private_key", False)
+        return Device(interface="", backend=KERNEL, **self._fields)  # type: ignore[arg-type]
+
+    def _take(self, kind: int, buffer: bytes, first: int, last: int) -> None:
+        if kind == WGDEVICE_A_IFINDEX:
+            self._fields["ifindex"] = _number(U32, buffer, first, last)
+        elif kind == WGDEVICE_A_PRIVATE_KEY:
+            self._fields["has_private_key"] = _key(buffer, first, last) != NO_KEY
+            self.private_keys.append((buffer, first))
+        elif kind == WGDEVICE_A_PUBLIC_KEY:
+            self._fields["public_key"] = _key(buffer, first, last)
+        elif kind == WGDEVICE_A_LISTEN_PORT:
+            self._fields["listen_port"] = _number(U16, buffer, first, last)
+        elif kind == WGDEVICE_A_FWMARK:
+            self._fields["fwmark"] = _number(U32, buffer, first, last)
 
 
 def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer, Optional[Places]]:

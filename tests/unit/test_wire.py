@@ -19,7 +19,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
     unpack_allowed_ip,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import attribute
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import decode_device, decode_peer
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import DeviceBytes, decode_peer
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.watching import START, key
@@ -28,8 +28,9 @@ from unit.wire import IFINDEX, PAD, SCALARS, allowed_ip, device_bytes, more_byte
 
 def decode(*messages: bytes) -> tuple[Device, list[Peer]]:
     """The device and its peers, in the order of the answer."""
-    device, raw, _private_keys = decode_device([(body, 0, len(body)) for body in messages])
-    return device, [decode_peer(one, lambda scope: f"scope{scope}")[0] for one in raw]
+    found = DeviceBytes([(body, 0, len(body)) for body in messages])
+    peers = [decode_peer(one, lambda scope: f"scope{scope}")[0] for one in found.peers()]
+    return found.device(), peers
 
 
 def decode_one(*allowed_ips: str, **changed: bytes) -> Peer:

@@ -129,6 +129,7 @@ class UserspaceReader:
                         "The daemon of interface %s sent %d bytes without an end" % (self.interface, size)
                     )
                 tail = (tail + chunk)[-2:]
+            return b"".join(received)
         except (FileNotFoundError, NotADirectoryError):
             raise InterfaceGone(
                 "There is no interface %s%s: no WireGuard of the kernel, and no socket %s"
@@ -151,4 +152,5 @@ class UserspaceReader:
             raise Temporary("The daemon of interface %s can't be read: %s" % (self.interface, error.strerror)) from None
         finally:
             connection.close()
-        return b"".join(received)
+            # An error holds on to this frame for as long as somebody holds on to it, and this may be much.
+            received.clear()

@@ -35,8 +35,13 @@ class _Call(Generic[Result]):
         return self._done.wait(seconds)
 
     def result(self) -> Result:
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                # Its traceback leads to this frame: a circle, and all that the frames hold would wait for the collector.
+                del error
         return self._results[0]
 
 

@@ -52,7 +52,8 @@ class InterfaceReader:
         try:
             return self._read()
         except MalformedReply as error:
-            self.close()
+            if isinstance(self._last, KernelReader):
+                self.close()  # a daemon's has nothing open, and remembers what ages were taken for
             raise MalformedReply("Interface %s%s can't be read. %s" % (self.interface, self.namespace, error)) from None
 
     def _read(self) -> Device:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Callable, List, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 from ._aside import Aside
+from ._clock import SECOND
 from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unreadable
 from ._model import USERSPACE, Device, Peer
 from ._netns import Namespace
@@ -24,6 +25,7 @@ from ._x25519 import public_key
 
 SOCKET_DIRECTORY = "/var/run/wireguard"
 TIMEOUT = 5.0  # seconds for a whole answer: 10,000 peers take 50 ms
+AGE_SLACK = int((TIMEOUT + 1) * SECOND)  # what an age may lack: that an answer takes, and that it is rounded
 REPLY_BYTES = 256 << 20  # 100,000 peers with ten allowed IPs each are about 60 MB
 REQUEST = b"get=1\n\n"
 END = b"\n\n"
@@ -31,6 +33,22 @@ END = b"\n\n"
 
 def socket_path(interface: str, directory: str = SOCKET_DIRECTORY) -> str:
     return os.path.join(directory, interface + ".sock")
+
+
+class Answer(NamedTuple):
+    """A daemon's answer, and when it came."""
+
+    reply: bytes
+    wall_ns: int
+    monotonic_ns: int
+
+
+class Age(NamedTuple):
+    """The age of a handshake in nanoseconds as it was told at a moment, and the time that the handshake was taken for."""
+
+    age: int
+    monotonic_ns: int
+    handshake_ns: int
 
 
 class UserspaceReader:
@@ -46,6 +64,7 @@ class UserspaceReader:
         timeout: float = TIMEOUT,
         patience: Optional[float] = None,
         wall_clock: Callable[[], int] = time.time_ns,
+        monotonic_clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """With ``patience``, in seconds, ``read`` raises Pending after it; the answer is then for one of the next reads."""
         self.namespace = namespace
@@ -53,19 +72,21 @@ class UserspaceReader:
         self._path = socket_path(interface, directory)
         self._timeout = timeout
         self._wall_clock = wall_clock
+        self._monotonic_clock = monotonic_clock
         self._reuse: Reuse[PeerText] = Reuse()
-        self._get: Callable[[], bytes] = self._exchange
+        self._get: Callable[[], Answer] = self._ask
         if patience is not None:
-            self._get = Aside(self._exchange, patience, "The daemon of interface %s has not answered yet" % interface)
+            self._get = Aside(self._ask, patience, "The daemon of interface %s has not answered yet" % interface)
         self._own_key = (b"", b"")  # fingerprint of the private key, public key
-        self._ages: dict = {}  # public key -> (age as told, nanoseconds since the epoch that it was taken for)
+        self._ages: Dict[bytes, Age] = {}  # by public key
 
     def close(self) -> None:
         """Nothing is held open between two polls."""
 
     def read(self) -> Device:
         """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
-        reply = split_reply(self._get())
+        answer = self._get()
+        reply = split_reply(answer.reply)
         if reply.errno:
             raise Unreadable(
                 "The daemon of interface %s answers %s (errno %d)"
@@ -75,10 +96,9 @@ class UserspaceReader:
         if private_key is not None:
             device = device._replace(public_key=self._derive(private_key))
         ifindex, up = self.namespace.link(self.interface)
-        now = self._wall_clock()
         peers = self._reuse.peers(
             ((raw.key, fingerprint(*raw.lines), raw) for raw in reply.peers),
-            lambda _key, raw: self._dated(*decode_peer(raw), now),
+            lambda _key, raw: self._dated(*decode_peer(raw), answer),
         )
         self._ages = {key: age for key, age in self._ages.items() if key in peers}
         return self._reuse.device(
@@ -91,18 +111,27 @@ class UserspaceReader:
             self._own_key = (mark, public_key(private_key))
         return self._own_key[1]
 
-    def _dated(self, peer: Peer, age: Optional[int], now: int) -> Peer:
+    def _dated(self, peer: Peer, age: Optional[int], answer: Answer) -> Peer:
         """The peer with a handshake time, where the daemon told its age in nanoseconds (boringtun).
 
-        The age is turned into a time once and held while it grows: a smaller one is a new handshake.
+        The age is turned into a time once and held while it grows as time does: a smaller one is a new handshake.
         """
         if age is None:
             self._ages.pop(peer.public_key, None)
             return peer
         known = self._ages.get(peer.public_key)
-        at = known[1] if known is not None and age >= known[0] else (now - age) // 1000 * 1000
-        self._ages[peer.public_key] = (age, at)
-        return peer._replace(last_handshake_ns=at)
+        if known is not None and age >= max(
+            known.age, known.age + answer.monotonic_ns - known.monotonic_ns - AGE_SLACK
+        ):
+            handshake = known.handshake_ns
+        else:
+            handshake = (answer.wall_ns - age) // 1000 * 1000
+        self._ages[peer.public_key] = Age(age, answer.monotonic_ns, handshake)
+        return peer._replace(last_handshake_ns=handshake)
+
+    def _ask(self) -> Answer:
+        reply = self._exchange()
+        return Answer(reply, self._wall_clock(), self._monotonic_clock())
 
     def _exchange(self) -> bytes:
         deadline = time.monotonic() + self._timeout
@@ -129,6 +158,7 @@ class UserspaceReader:
                         "The daemon of interface %s sent %d bytes without an end" % (self.interface, size)
                     )
                 tail = (tail + chunk)[-2:]
+            return b"".join(received)
         except (FileNotFoundError, NotADirectoryError):
             raise InterfaceGone(
                 "There is no interface %s%s: no WireGuard of the kernel, and no socket %s"
@@ -151,4 +181,5 @@ class UserspaceReader:
             raise Temporary("The daemon of interface %s can't be read: %s" % (self.interface, error.strerror)) from None
         finally:
             connection.close()
-        return b"".join(received)
+            # An error holds on to this frame for as long as somebody holds on to it, and this may be much.
+            received.clear()

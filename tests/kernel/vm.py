@@ -32,7 +32,7 @@ def run(script: str, folder: Path, writable: Sequence[Path] = (), environment: M
     (image,) = (KERNEL / "boot").glob("vmlinuz-*")
     variables = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in (environment or {}).items())
     guest_script = folder / "guest.sh"
-    guest_script.write_text(f"set -e\n{variables}modprobe wireguard\n{script}\n", encoding="utf-8")
+    guest_script.write_text(f"set -e\n{variables}modprobe -a wireguard tun\n{script}\n", encoding="utf-8")
     command = [
         str(Path(sys.executable).with_name("vng")),
         "--run",

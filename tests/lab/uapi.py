@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable
 
+GET = b"get=1\n\n"
 REQUEST_END = b"\n\n"
 
 # seconds; a reader that keeps a connection open longer than this without a request has its own problem
@@ -136,6 +137,26 @@ def byte_by_byte(text: str) -> Behaviour:
             connection.send(bytes([byte]))
 
     return behave
+
+
+def drips(text: str, pause: float = 1.0) -> Behaviour:
+    """A complete answer, one byte a second: each of them is a sign of life, and the end never comes."""
+
+    def behave(connection: Connection) -> None:
+        for byte in f"{text}errno=0\n\n".encode():
+            connection.send(bytes([byte]))
+            connection.wait(pause)
+            if connection.stopping.is_set():
+                break
+
+    return behave
+
+
+def floods(connection: Connection) -> None:
+    """As `endless`, as fast as the socket takes it."""
+    block = b"".join(f"public_key={peer_key(number)}\n".encode() for number in range(10_000))
+    while not connection.stopping.is_set():
+        connection.send(block)
 
 
 def endless(connection: Connection) -> None:

@@ -321,8 +321,11 @@ class Reader(InterfaceReader):
 
     def _userspace(self) -> Callable[[], UserspaceReader]:
         def make() -> UserspaceReader:
-            reader = UserspaceReader(self.namespace, self.interface, wall_clock=self._host.clock.wall_ns)
-            reader._get = self._text
+            clock = self._host.clock
+            reader = UserspaceReader(
+                self.namespace, self.interface, wall_clock=clock.wall_ns, monotonic_clock=clock.monotonic_ns
+            )
+            reader._exchange = self._text  # type: ignore[method-assign]
             return reader
 
         return make

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -82,6 +85,30 @@ def test_after_a_slow_one_nobody_waits_until_it_is_quick_again() -> None:
     slow.go.clear()
     with pytest.raises(Pending):
         aside()  # which would hang if it waited
+
+
+def test_what_a_failed_call_held_is_let_go_at_once() -> None:
+    """An answer without an end is large, and the collector of circles may not come by for hours."""
+
+    class Large:
+        pass
+
+    held: list[weakref.ref[Large]] = []
+
+    def fails() -> int:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise Temporary("no")
+
+    aside = Aside(fails, FOREVER, "")
+    gc.disable()
+    try:
+        for _time in range(3):
+            with contextlib.suppress(Temporary):
+                aside()
+        assert [ref() for ref in held] == [None] * 3
+    finally:
+        gc.enable()
 
 
 # --- daemons

@@ -93,15 +93,14 @@ def test_the_mirror_of_a_hub_is_what_wg_shows_whatever_happens_to_it(
         start_again(hub)
         following.wait_for("interface_added", hub.name, count=2)
         for name, spoke in net.spokes.items():
-            hub.set_peer(
-                keys[name],
-                endpoint=spoke.endpoint,
-                allowed_ips=[f"{spoke.tunnel_address}/32"],
-                keepalive=5,  # the hub begins: the spokes believe in sessions that are no more
-                preshared_key=net.preshared_keys[name],
-            )
-        for key in keys.values():
-            hub.wait_for_handshake(key)
+            allowed_ips = [f"{spoke.tunnel_address}/32"]
+            hub.set_peer(keys[name], allowed_ips=allowed_ips, preshared_key=net.preshared_keys[name])
+            following.wait_for("peer_added", hub.name, keys[name], count=3 if name == "west" else 2)
+            # The hub begins: the spokes believe in sessions that are no more.
+            hub.set_peer(keys[name], endpoint=spoke.endpoint, keepalive=5)
+        for name, key in keys.items():
+            again = following.wait_for("peer_handshake_refreshed", hub.name, key, count=2)
+            assert (again["first"], again["previous"]) == (True, None), name
         following.wait_for_truth(hub, netns)
     told = [event["type"] for event in following.events]
     assert [event["sequence"] for event in following.events] == list(range(1, len(told) + 1))

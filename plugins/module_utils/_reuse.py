@@ -3,20 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Memory between two polls of one interface: what did not change stays the same object.
 
-Raw bytes of a peer are compared by a hash under a random key of this process, never kept: they hold preshared keys.
+Bytes with a secret in them are never kept: they are compared by a hash under a random key of this process.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import Callable, Dict, Generic, Iterable, Optional, Tuple, TypeVar
+from typing import Callable, Dict, Iterable, Optional, Tuple
 
 from ._model import Device, Peer
 
 _PROCESS_KEY = os.urandom(32)
-
-Raw = TypeVar("Raw")
 
 
 def fingerprint(*parts: bytes) -> bytes:
@@ -27,41 +25,39 @@ def fingerprint(*parts: bytes) -> bytes:
     return digest.digest()
 
 
-class Reuse(Generic[Raw]):
+class Reuse:
     """Hands out last poll's objects where they still hold."""
 
     def __init__(self) -> None:
-        self._peers: Dict[bytes, Tuple[bytes, Peer]] = {}
+        self._peers: Dict[
+            bytes, Tuple[bytes, Peer]
+        ] = {}  # by name: its bytes, or their fingerprint where they hold a secret
         self._device: Optional[Device] = None
 
-    def peers(self, raw: Iterable[Tuple[bytes, bytes, Raw]], decode: Callable[[bytes, Raw], Peer]) -> Dict[bytes, Peer]:
-        """Peers by key of ``(key, fingerprint of its bytes, those bytes)``; ``decode`` is called only for changed ones.
+    def peers(self, raw: Iterable[Tuple[bytes, bytes]], decode: Callable[[bytes, bytes], Peer]) -> Dict[bytes, Peer]:
+        """Peers by public key of ``(name, bytes)``; ``decode`` is called with those, and only for changed ones.
 
-        Last poll's dict itself where nothing changed. An error of ``decode`` leaves the memory as it was.
+        A name is what its daemon calls a peer, each a single time. Last poll's dict itself where nothing changed. An error
+        of ``decode`` leaves the memory as it was.
         """
         before = self._peers
         now: Dict[bytes, Tuple[bytes, Peer]] = {}
         same = True
-        for key, mark, data in raw:
-            known = before.get(key)
-            if known is not None and known[0] == mark:
-                now[key] = known
+        for name, data in raw:
+            known = before.get(name)
+            if known is not None and (known[0] == data or (known[1].preshared_key and known[0] == fingerprint(data))):
+                now[name] = known
                 continue
-            peer = decode(key, data)
+            peer = decode(name, data)
             if known is not None and known[1] == peer:
                 peer = known[1]
             else:
                 same = False
-            now[key] = (mark, peer)
+            now[name] = (data if peer.preshared_key is None else fingerprint(data), peer)
         self._peers = now
         if same and len(now) == len(before) and self._device is not None:
             return self._device.peers
-        return {key: peer for key, (_mark, peer) in now.items()}
-
-    def peer(self, key: bytes) -> Optional[Peer]:
-        """The peer as it was in the last poll."""
-        known = self._peers.get(key)
-        return None if known is None else known[1]
+        return {peer.public_key: peer for _mark, peer in now.values()}
 
     def device(self, device: Device) -> Device:
         """Last poll's device where nothing in it changed."""

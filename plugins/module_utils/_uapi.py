@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
 from ._errors import MalformedReply
 from ._model import KEY_LENGTH, USERSPACE, Device, Peer, parse_allowed_ip, parse_endpoint
@@ -20,8 +20,8 @@ Value = TypeVar("Value")
 class PeerText(NamedTuple):
     """One peer's lines, the one with its public key left out."""
 
-    key: bytes
-    lines: List[bytes]
+    name: bytes  # the public key in hexadecimal digits
+    text: bytes
 
 
 class Reply(NamedTuple):
@@ -30,34 +30,54 @@ class Reply(NamedTuple):
     errno: int
 
 
+END = b"\nerrno=0\n\n"
+NAME_LENGTH = 2 * KEY_LENGTH
+
+
+def cut_reply(reply: bytes) -> Optional[Reply]:
+    """What ``split_reply`` gives, without looking into peers; None for an answer that is not the usual one.
+
+    For who has seen most of the peers' lines before, and has new ones looked at by ``decode_peer``.
+    """
+    device, *texts = reply[: -len(END)].split(b"\npublic_key=")
+    lines = device.split(b"\n")
+    if not reply.endswith(END) or device.startswith(b"public_key=") or not all(map(_is_a_fact, lines)):
+        return None
+    peers = [PeerText(text[:NAME_LENGTH], text[NAME_LENGTH + 1 :]) for text in texts]
+    if len({peer.name for peer in peers}) < len(peers):
+        return None
+    return Reply(lines, peers, 0)
+
+
+def _is_a_fact(line: bytes) -> bool:
+    return b"=" in line and not line.startswith(b"errno=")
+
+
 def split_reply(reply: bytes) -> Reply:
     """Cuts an answer into the device's lines and each peer's. MalformedReply where it is not one whole answer."""
     lines = reply.split(b"\n")
     if lines[-2:] != [b"", b""]:
         raise MalformedReply("The daemon's answer does not end with an empty line")
-    result = Reply([], [], 0)
+    device: List[bytes] = []
+    peers: Dict[bytes, List[bytes]] = {}
     errno = None
-    section = result.device
-    seen = set()
+    section = device
     for number, line in enumerate(lines[:-2], 1):
         name, equals, value = line.partition(b"=")
         if not equals or errno is not None:
             raise MalformedReply("Line %d of the daemon's answer is not of the form key=value" % number)
         if name == b"public_key":
-            key = _key(value, number)
-            if key in seen:
+            key = _key(value, number).hex().encode()
+            if key in peers:
                 raise MalformedReply("Line %d of the daemon's answer names a peer for the second time" % number)
-            seen.add(key)
-            peer = PeerText(key, [])
-            result.peers.append(peer)
-            section = peer.lines
+            section = peers[key] = []
         elif name == b"errno":
             errno = _number(value, -(1 << 31), number)
         else:
             section.append(line)
     if errno is None:
         raise MalformedReply("The daemon's answer has no errno line")
-    return result._replace(errno=errno)
+    return Reply(device, [PeerText(key, b"\n".join(lines)) for key, lines in peers.items()], errno)
 
 
 def decode_device(lines: List[bytes]) -> Tuple[Device, Optional[bytes]]:
@@ -93,12 +113,14 @@ def decode_device(lines: List[bytes]) -> Tuple[Device, Optional[bytes]]:
 
 def decode_peer(text: PeerText) -> Tuple[Peer, Optional[int]]:
     """The peer, and the age of its handshake in nanoseconds where the daemon tells an age and not a time."""
-    peer = Peer(text.key)
+    peer = Peer(_key(text.name))
     preshared_key = endpoint = None
     keepalive = seconds = nanoseconds = received = sent = 0
     allowed_ips: List[bytes] = []
-    for line in text.lines:
+    for line in text.text.split(b"\n") if text.text else ():
         name, _equals, value = line.partition(b"=")
+        if not _is_a_fact(line):
+            raise MalformedReply("The daemon's answer has a line in a peer that is not of the form key=value")
         if name == b"allowed_ip":
             allowed_ips.append(_parsed(parse_allowed_ip, value, "an allowed IP"))
         elif name == b"preshared_key":

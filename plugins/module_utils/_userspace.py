@@ -20,7 +20,7 @@ from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unre
 from ._model import USERSPACE, Device, Peer
 from ._netns import Namespace
 from ._reuse import Reuse, fingerprint
-from ._uapi import PeerText, decode_device, decode_peer, split_reply
+from ._uapi import PeerText, Reply, cut_reply, decode_device, decode_peer, split_reply
 from ._x25519 import public_key
 
 SOCKET_DIRECTORY = "/var/run/wireguard"
@@ -73,7 +73,7 @@ class UserspaceReader:
         self._timeout = timeout
         self._wall_clock = wall_clock
         self._monotonic_clock = monotonic_clock
-        self._reuse: Reuse[PeerText] = Reuse()
+        self._reuse = Reuse()
         self._get: Callable[[], Answer] = self._ask
         if patience is not None:
             self._get = Aside(self._ask, patience, "The daemon of interface %s has not answered yet" % interface)
@@ -86,21 +86,30 @@ class UserspaceReader:
     def read(self) -> Device:
         """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
         answer = self._get()
+        reply = cut_reply(answer.reply)
+        if reply is not None:
+            try:
+                return self._decoded(reply, answer)
+            except MalformedReply:
+                pass  # who looks at each line says which one it is
         reply = split_reply(answer.reply)
         if reply.errno:
             raise Unreadable(
                 "The daemon of interface %s answers %s (errno %d)"
                 % (self.interface, os.strerror(abs(reply.errno)), reply.errno)
             )
+        return self._decoded(reply, answer)
+
+    def _decoded(self, reply: Reply, answer: Answer) -> Device:
         device, private_key = decode_device(reply.device)
         if private_key is not None:
             device = device._replace(public_key=self._derive(private_key))
         ifindex, up = self.namespace.link(self.interface)
         peers = self._reuse.peers(
-            ((raw.key, fingerprint(*raw.lines), raw) for raw in reply.peers),
-            lambda _key, raw: self._dated(*decode_peer(raw), answer),
+            reply.peers, lambda name, text: self._dated(*decode_peer(PeerText(name, text)), answer)
         )
-        self._ages = {key: age for key, age in self._ages.items() if key in peers}
+        if self._ages:
+            self._ages = {key: age for key, age in self._ages.items() if key in peers}
         return self._reuse.device(
             device._replace(interface=self.interface, netns=self.namespace.netns, ifindex=ifindex, up=up, peers=peers)
         )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -18,18 +19,20 @@ class Polls:
     """One interface whose raw peers are (number, rx_bytes, noise): the noise is in the bytes and in no value."""
 
     def __init__(self) -> None:
-        self._reuse: Reuse[tuple[int, int, int]] = Reuse()
+        self._reuse = Reuse()
+        self.secret: bytes | None = None
         self.decoded: list[int] = []
 
     def poll(self, *raw: tuple[int, int, int], **fields: int) -> Device:
-        def decode(public_key: bytes, one: tuple[int, int, int]) -> Peer:
-            if one[1] < 0:
+        def decode(name: bytes, data: bytes) -> Peer:
+            number, rx_bytes, _noise = json.loads(data)
+            if rx_bytes < 0:
                 raise ValueError("a counter below zero")
-            self.decoded.append(one[0])
-            return Peer(public_key, rx_bytes=one[1])
+            self.decoded.append(number)
+            return Peer(key(int(name)), preshared_key=self.secret, rx_bytes=rx_bytes)
 
         self.decoded = []
-        peers = self._reuse.peers(((key(one[0]), repr(one).encode(), one) for one in raw), decode)
+        peers = self._reuse.peers(((str(one[0]).encode(), json.dumps(one).encode()) for one in raw), decode)
         return self._reuse.device(Device("wg0", peers=peers, **fields))
 
 
@@ -84,6 +87,16 @@ def test_an_error_leaves_the_memory_as_it_was() -> None:
     with pytest.raises(ValueError, match="below zero"):
         polls.poll((1, 11, 0), (2, -1, 0))
     assert polls.poll((1, 10, 0), (2, 20, 0)) is before
+
+
+def test_bytes_with_a_secret_are_compared_and_not_kept() -> None:
+    polls = Polls()
+    polls.secret = b"a fingerprint"
+    before = polls.poll((1, 10, 0))
+    assert polls.poll((1, 10, 0)) is before
+    assert polls.decoded == []
+    assert polls.poll((1, 11, 0)) is not before
+    assert b"[1, 11, 0]" not in [mark for mark, _peer in polls._reuse._peers.values()]
 
 
 # --- fingerprints

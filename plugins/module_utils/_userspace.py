@@ -97,7 +97,7 @@ class UserspaceReader:
             device = device._replace(public_key=self._derive(private_key))
         ifindex, up = self.namespace.link(self.interface)
         peers = self._reuse.peers(
-            ((raw.key, fingerprint(*raw.lines), raw) for raw in reply.peers),
+            ((raw.key, fingerprint(b"\n".join(raw.lines)), raw) for raw in reply.peers),
             lambda _key, raw: self._dated(*decode_peer(raw), answer),
         )
         self._ages = {key: age for key, age in self._ages.items() if key in peers}

@@ -10,7 +10,7 @@ import struct
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
-from ._model import KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
+from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
 from ._netlink import attributes
 from ._reuse import fingerprint
 
@@ -36,7 +36,9 @@ class PeerBytes(NamedTuple):
 
     def mark(self) -> bytes:
         """Tells this peer's bytes from those of another poll."""
-        return fingerprint(*[buffer[start:stop] for buffer, start, stop in self.blocks])
+        parts = [buffer[start:stop] for buffer, start, stop in self.blocks]
+        # Where it is cut is a part of what is said: joined otherwise, garbled blocks may mean something else.
+        return fingerprint(*parts) if len(parts) == 1 else fingerprint(*map(fingerprint, parts))
 
 
 def decode_device(messages: List[Message]) -> Tuple[Device, List[PeerBytes]]:
@@ -97,6 +99,8 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Peer:
                 keepalive = _number(U16, buffer, first, last)
             elif kind == WGPEER_A_LAST_HANDSHAKE_TIME:
                 seconds, nanoseconds = _unpack(TIMESPEC, buffer, first, last)
+                if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < 1_000_000_000):
+                    raise MalformedReply("The kernel's answer has a time that is none at offset %d" % first)
                 handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
             elif kind == WGPEER_A_RX_BYTES:
                 received = _number(U64, buffer, first, last)

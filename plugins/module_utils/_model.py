@@ -21,6 +21,8 @@ KEY_TEXT_LENGTH = 44  # characters of those in base64, the last one "="
 KERNEL = "kernel"
 USERSPACE = "userspace"
 
+END_OF_TIME = 253_402_300_800  # seconds since the epoch, the year 10000: no time that can be told is later
+
 
 class Endpoint(NamedTuple):
     """Where packets to a peer are sent: an IP address (link-local with ``%scope``) and a UDP port."""

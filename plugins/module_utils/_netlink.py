@@ -38,6 +38,7 @@ MESSAGE_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, seque
 GENERIC_HEADER = struct.Struct("=BBH")  # genlmsghdr: command, version, reserved
 ATTRIBUTE_HEADER = struct.Struct("=HH")  # nlattr: length, type
 ERROR_CODE = struct.Struct("=i")
+MAX_ERRNO = 4095  # include/linux/err.h
 
 Attribute = Tuple[int, int, int]  # type, first byte, byte after the last
 
@@ -168,6 +169,8 @@ class GenericNetlink:
         for kind, start, stop in self._messages(data):
             if kind in (NLMSG_DONE, NLMSG_ERROR):
                 code = ERROR_CODE.unpack_from(data, start)[0] if stop - start >= 4 else 0
+                if code > 0 or code < -MAX_ERRNO:
+                    raise MalformedReply("The kernel's answer ends with %d, which is no error code" % code)
                 if code:
                     raise OSError(-code, os.strerror(-code))
                 return Datagram(data, tuple(messages), ends=True)

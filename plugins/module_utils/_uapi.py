@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
 from ._errors import MalformedReply
-from ._model import KEY_LENGTH, USERSPACE, Device, Peer, parse_allowed_ip, parse_endpoint
+from ._model import END_OF_TIME, KEY_LENGTH, USERSPACE, Device, Peer, parse_allowed_ip, parse_endpoint
 from ._reuse import fingerprint
 
+MAX_ERRNO = 4095  # of Linux; daemons tell errors as negative numbers
 EPOCH_FROM = 1_000_000_000  # seconds: a smaller "time" is an age, as boringtun tells it; as a time it would be of 2001
 
 
@@ -72,7 +73,7 @@ def split_reply(reply: bytes) -> Reply:
                 raise MalformedReply("Line %d of the daemon's answer names a peer for the second time" % number)
             section = peers[key] = []
         elif name == b"errno":
-            errno = _number(value, -(1 << 31), number)
+            errno = _number(value, -MAX_ERRNO, MAX_ERRNO, number)
         else:
             section.append(line)
     if errno is None:
@@ -131,9 +132,9 @@ def decode_peer(text: PeerText) -> Tuple[Peer, Optional[int]]:
         elif name == b"persistent_keepalive_interval":
             keepalive = _number(value)
         elif name == b"last_handshake_time_sec":
-            seconds = _number(value)
+            seconds = _number(value, most=END_OF_TIME - 1)
         elif name == b"last_handshake_time_nsec":
-            nanoseconds = _number(value)
+            nanoseconds = _number(value, most=999_999_999)
         elif name == b"rx_bytes":
             received = _number(value)
         elif name == b"tx_bytes":
@@ -165,11 +166,11 @@ def _key(value: bytes, line: Optional[int] = None) -> bytes:
     return key
 
 
-def _number(value: bytes, least: int = 0, line: Optional[int] = None) -> int:
+def _number(value: bytes, least: int = 0, most: int = (1 << 64) - 1, line: Optional[int] = None) -> int:
     digits = value[1:] if value.startswith(b"-") else value
     # A number is bounded before it is converted: converting takes quadratic time.
     number = int(value) if digits.isdigit() and len(digits) <= 20 else least - 1
-    if not least <= number < 1 << 64:
+    if not least <= number <= most:
         where = "" if line is None else " in line %d" % line
         raise MalformedReply("The daemon's answer has a number%s that is none, or out of range" % where)
     return number
@@ -179,4 +180,5 @@ def _parsed(parse: Callable[[str], Value], value: bytes, what: str) -> Value:
     try:
         return parse(value.decode("ascii"))
     except ValueError:
-        raise MalformedReply("The daemon's answer has a value that is not %s" % what) from None
+        pass  # it quotes the value, so the error below is not to remember it
+    raise MalformedReply("The daemon's answer has a value that is not %s" % what)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
-from ._model import KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
+from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
 from ._netlink import ATTRIBUTE_HEADER, attributes
 from ._reuse import fingerprint
 
@@ -130,6 +130,8 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer,
                 keepalive = _number(U16, buffer, first, last)
             elif kind == WGPEER_A_LAST_HANDSHAKE_TIME:
                 seconds, nanoseconds = _unpack(TIMESPEC, buffer, first, last)
+                if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < 1_000_000_000):
+                    raise MalformedReply("The kernel's answer has a time that is none at offset %d" % first)
                 handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
             elif kind == WGPEER_A_RX_BYTES:
                 received = _number(U64, buffer, first, last)

@@ -137,7 +137,7 @@ def assert_readable(state_file: Path, folder: Path) -> None:
 def test_no_change_is_lost_however_often_and_whenever_the_source_is_killed(
     network: Network, import_folder: Path, tmp_path: Path, full: bool, figure: Callable[[str], None]
 ) -> None:
-    kills = 100
+    kills = 1000 if full else 100
     interface = network.host("hub").wireguard(private_key=True)
     state_file = tmp_path / "state.db"
     arguments = {

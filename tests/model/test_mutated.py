@@ -242,7 +242,9 @@ class Daemon:
             self.heard += piece
             return piece
 
-        nothing = lambda *_arguments: None  # noqa: E731
+        def nothing(*_arguments: object) -> None:
+            pass
+
         return SimpleNamespace(settimeout=nothing, connect=nothing, sendall=nothing, close=nothing, recv=recv)
 
 

@@ -207,7 +207,7 @@ class Source:
     async def _deliver(self, batch: Batch, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
         found = iter(batch)
         while True:
-            part = list(islice(found, PART))
+            part = list(islice(found, PART if self._state is not None else 1))
             if not part:
                 break
             if self._state is not None:

@@ -5,6 +5,9 @@
 
 SQLite, so that a change costs a row and a SIGKILL at any moment leaves the last commit. It holds the facts that events
 carry (``_mirror.py``), no counters, no secrets.
+
+Events are written down before they are told, too, until it is known that they were taken: who is killed in between
+cannot know how far they came, and tells those again. Else a fact that was told and undone before the restart would stay.
 """
 
 from __future__ import annotations
@@ -14,28 +17,34 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from ._errors import InvalidArgument, WireGuardError
 from ._event import Event
 from ._mirror import PEER_FACTS, Place, apply
 from ._record import Record, device_from_record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x57475754  # "WGWT" in the header of the file: ours, and not the database of another program
 MAGIC = b"SQLite format 3\0"  # how every SQLite database begins (sqlite.org/fileformat.html section 1.3)
 INTERFACE_ROW = ""  # in place of a public key
 LOCK_TIMEOUT = 2.0  # seconds
+LAST_SEQUENCE = (1 << 63) - 1  # SQLite's largest integer
 
 Row = Tuple[str, str, str, str]
 
 _SELECT = "SELECT netns, interface, public_key, facts FROM facts"
-_CREATE = """
+_SELECT_TELLING = "SELECT event FROM telling ORDER BY sequence"
+_CREATE = (
+    """
 CREATE TABLE facts (
     netns TEXT NOT NULL, interface TEXT NOT NULL, public_key TEXT NOT NULL, facts TEXT NOT NULL,
     PRIMARY KEY (netns, interface, public_key)
 ) WITHOUT ROWID
-"""
+""",
+    "CREATE TABLE telling (sequence INTEGER PRIMARY KEY, event TEXT NOT NULL)",
+)
+_TABLES = {"facts", "telling"}
 
 
 class StateFileError(WireGuardError):
@@ -47,7 +56,10 @@ class _NotNow(StateFileError):
 
 
 class StateFile:
-    """Opened once, for one watcher. ``note`` is cheap and writes nothing; ``flush`` writes what was noted."""
+    """Opened once, for one watcher. ``announce`` events, tell each and ``note`` it, which writes nothing, then ``flush``.
+
+    ``untold`` are events of an earlier run that may have been told and may not: to be told and noted first.
+    """
 
     def __init__(self, path: str, host: str) -> None:
         """Opens or makes the file. A damaged one is put aside, and one on a full or read-only disk is read: see ``complaint``.
@@ -60,6 +72,9 @@ class StateFile:
         self._rows: Set[Tuple[Place, str]] = set()
         self._connection: Optional[sqlite3.Connection] = None
         self.state: Dict[Place, Record] = {}
+        self.untold: List[Event] = []
+        self._announced: List[int] = []  # sequences of events in the file that were not yet taken, as far as is known
+        self._told = 0  # how many of them were noted
         directory = os.path.dirname(self.path)
         if not os.path.isdir(directory):
             raise InvalidArgument("state_file is %s, and there is no directory %s: create it first" % (path, directory))
@@ -73,8 +88,16 @@ class StateFile:
             self._read_copy()
             self.complaint = str(error)
 
+    def announce(self, events: List[Event]) -> None:
+        """Writes down what is about to be told, and what was noted. StateFileError where it can't."""
+        self._announced, self._told = [event["sequence"] for event in events], 0
+        texts = [(event["sequence"], json.dumps(event)) for event in events]
+        self._commit([("DELETE FROM telling", ()), *(("INSERT INTO telling VALUES (?, ?)", text) for text in texts)])
+
     def note(self, event: Event) -> None:
         """Takes in an event that was delivered."""
+        if self._told < len(self._announced) and self._announced[self._told] == event["sequence"]:
+            self._told += 1
         place = apply(self.state, event)
         if place is not None:
             gone = place not in self.state
@@ -82,13 +105,23 @@ class StateFile:
 
     @property
     def pending(self) -> bool:
-        """Whether something noted is not yet in the file."""
-        return bool(self._rows)
+        """Whether something noted is not yet in the file, or something announced still is."""
+        return bool(self._rows or self._announced)
 
-    def flush(self) -> None:
-        """Writes what was noted, as one transaction. StateFileError where it can't; it then stays noted."""
-        if not self._rows:
-            return
+    def flush(self, taken: bool = True) -> None:
+        """Writes what was noted. StateFileError where it can't; it then stays noted.
+
+        ``taken``: False where the event noted last may still lie in a queue, and be lost with this process.
+        """
+        heard = self._told if taken else max(0, self._told - 1)
+        if self._rows or heard:
+            del self._announced[:heard]
+            self._told -= heard
+            until = self._announced[0] if self._announced else LAST_SEQUENCE
+            self._commit([("DELETE FROM telling WHERE sequence < ?", (until,))] if heard else [])
+
+    def _commit(self, statements: Sequence[Tuple[str, tuple]]) -> None:
+        """One transaction: what was noted, and these. StateFileError where it can't."""
         connection = self._connection
         try:
             if connection is None:
@@ -98,6 +131,8 @@ class StateFile:
                 connection.execute("BEGIN IMMEDIATE")
                 for place, public_key in rows:
                     self._write(connection, place, public_key)
+                for statement, values in statements:
+                    connection.execute(statement, values)
         except (sqlite3.Error, _Unusable, InvalidArgument) as error:
             raise self._not_now(error) from None
         self._rows.difference_update(rows)
@@ -137,7 +172,10 @@ class StateFile:
             connection.execute("PRAGMA journal_mode = WAL")
             # In WAL mode this loses at most the last commits at a power failure, never the file; a SIGKILL loses nothing.
             connection.execute("PRAGMA synchronous = NORMAL")
-            take(self._rows_of(connection, is_new))
+            rows = self._rows_of(connection, is_new)
+            if take == self._load:
+                self._load_untold(connection.execute(_SELECT_TELLING).fetchall())
+            take(rows)
             return connection
         except sqlite3.OperationalError as error:
             _close(connection)
@@ -176,7 +214,9 @@ class StateFile:
                         shutil.copyfile(self.path + suffix, copy + suffix)
                 connection = sqlite3.connect(copy, isolation_level=None)
                 try:
-                    self._load([] if self._is_new(connection) else connection.execute(_SELECT).fetchall())
+                    if not self._is_new(connection):
+                        self._load_untold(connection.execute(_SELECT_TELLING).fetchall())
+                        self._load(connection.execute(_SELECT).fetchall())
                 finally:
                     connection.close()
             except (OSError, sqlite3.Error, _Unusable, ValueError, KeyError, TypeError) as error:
@@ -201,14 +241,15 @@ class StateFile:
             return True
         if owner != APPLICATION_ID:
             raise self._not_ours()
-        if version != SCHEMA_VERSION or tables != ["facts"]:
+        if version != SCHEMA_VERSION or set(tables) != _TABLES:
             raise _Unusable("is of another version of this collection")
         return False
 
     def _rows_of(self, connection: sqlite3.Connection, is_new: bool) -> List[Row]:
         connection.execute("BEGIN IMMEDIATE")
         if is_new:
-            connection.execute(_CREATE)
+            for statement in _CREATE:
+                connection.execute(statement)
             connection.execute("PRAGMA application_id = %d" % APPLICATION_ID)
             connection.execute("PRAGMA user_version = %d" % SCHEMA_VERSION)
         connection.execute("COMMIT")
@@ -248,6 +289,14 @@ class StateFile:
         for entry in state.values():
             device_from_record(dict(entry["interface"], peers=list(entry["peers"].values())))
         self.state = state
+
+    def _load_untold(self, rows: List[Tuple[str]]) -> None:
+        events = [json.loads(text) for (text,) in rows]
+        mirror: Dict[Place, Record] = {}
+        for event in events:
+            apply(mirror, event)  # which shows whether it is one
+        self.untold = events
+        self._announced = [event["sequence"] for event in events]
 
     def _put_aside(self, why: str) -> None:
         aside = self.path + ".damaged"

@@ -14,7 +14,7 @@ import os
 import random
 import re
 import signal
-import socket
+import socket as real
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -219,8 +219,8 @@ class KernelCases:
 class Daemon:
     """In the place of the socket module, as far as UserspaceReader uses it: says `text` in pieces, and hangs up."""
 
-    AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK_CLOEXEC
-    timeout = socket.timeout
+    AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = real.AF_UNIX, real.SOCK_STREAM, real.SOCK_CLOEXEC
+    timeout = real.timeout
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -237,12 +237,14 @@ class Daemon:
 
         def recv(size: int) -> bytes:
             if not left and not self.hangs_up:
-                raise socket.timeout
+                raise real.timeout
             piece = left.pop(0)[:size] if left else b""
             self.heard += piece
             return piece
 
-        nothing = lambda *_arguments: None  # noqa: E731
+        def nothing(*_arguments: object) -> None:
+            pass
+
         return SimpleNamespace(settimeout=nothing, connect=nothing, sendall=nothing, close=nothing, recv=recv)
 
 

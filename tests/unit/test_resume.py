@@ -26,18 +26,26 @@ class Run:
         self.watcher: Watcher = world.watcher(*patterns or ("*",), initial="resume", told=self.state.state, **options)
 
     def poll(self, delivered: int | None = None) -> list[Event]:
-        """One poll, its wanted events delivered and remembered; only the first ones with `delivered`, then the end."""
-        wanted = []
-        for event, is_wanted in self.watcher.poll(links_changed=True):
+        """One poll, its wanted events delivered and remembered; only the first ones with `delivered`, then the end.
+
+        Before the first one comes what the life before was telling at its end.
+        """
+        told = list(self.state.untold)
+        for event in told:
+            self.state.note(event)
+        self.state.untold.clear()
+        found = list(self.watcher.poll(links_changed=True))
+        self.state.announce([event for event, is_wanted in found if is_wanted])
+        wanted: list[Event] = []
+        for event, is_wanted in found:
             if delivered is not None and len(wanted) == delivered:
-                self.state.flush()
-                return wanted
+                return told + wanted
             if is_wanted:
                 wanted.append(event)
             self.state.note(event)
         self.state.flush()
         self.watcher.confirm()
-        return wanted
+        return told + wanted
 
     def kill(self) -> None:
         """What a SIGKILL leaves: the file, and nothing else."""
@@ -225,7 +233,33 @@ def test_death_in_the_middle_of_a_batch_tells_the_rest(world: World, path: Path)
     run = Run(world, path)
     assert short(run.poll(delivered=3)) == ["interface_added wg0", "peer_added wg0 0", "peer_added wg0 1"]
     run.kill()
-    assert short(Run(world, path).poll()) == [f"peer_added wg0 {number}" for number in (2, 3, 4)]
+    # Nobody knows how much of the batch was heard, so all of it comes, and then nothing else.
+    run = Run(world, path)
+    assert short(run.poll()) == ["interface_added wg0", *(f"peer_added wg0 {number}" for number in range(5))]
+    assert run.poll() == []
+
+
+def test_what_was_told_at_the_end_and_undone_before_the_next_start_is_told_to_be_undone(
+    world: World, path: Path
+) -> None:
+    world.put("wg0", peer(1))
+    run = Run(world, path)
+    run.poll()
+    world.put("wg0", peer(1, persistent_keepalive=25), peer(2))
+    assert short(run.poll(delivered=1)) == ["peer_added wg0 2"]
+    run.kill()
+    world.put("wg0", peer(1))
+    run = Run(world, path)
+    events = run.poll()
+    assert short(events) == [
+        "peer_added wg0 2",
+        "peer_keepalive_changed wg0 1",
+        "peer_removed wg0 2",
+        "peer_keepalive_changed wg0 1",
+    ]
+    assert [event["current"] for event in events if event["type"] == "peer_keepalive_changed"] == [25, 0]
+    run.kill()
+    assert Run(world, path).poll() == []
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -293,14 +293,14 @@ def test_a_disk_that_fails_is_said_and_the_events_go_on(
     source: ModuleType, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = True
-    flush = StateFile.flush
+    commit = StateFile._commit
 
-    def flaky(state: StateFile) -> None:
+    def flaky(state: StateFile, statements: Any) -> None:
         if broken:
             raise StateFileError("The state file can't be written (disk I/O error)")
-        flush(state)
+        commit(state, statements)
 
-    monkeypatch.setattr(StateFile, "flush", flaky)
+    monkeypatch.setattr(StateFile, "_commit", flaky)
     world.put("wg0")
     path = str(tmp_path / "state.db")
 

@@ -73,6 +73,31 @@ def test_what_was_noted_and_not_flushed_is_lost_and_nothing_else(path: Path) -> 
     assert list(StateFile(str(path), "gw1").state) == [("gw1", None, "wg0")]
 
 
+def test_what_was_announced_is_untold_until_it_was_noted_and_taken(path: Path) -> None:
+    world = World()
+    world.put("wg0", peer(1), peer(2))
+    state = StateFile(str(path), "gw1")
+    events = poll(world.watcher("*"), links_changed=True)
+    state.announce(events)
+    for event in events[:2]:
+        state.note(event)
+    state.close()  # which writes nothing
+    state = StateFile(str(path), "gw1")
+    assert (state.untold, state.state) == (events, {})
+    for event in events:
+        state.note(event)
+    state.flush(taken=False)
+    assert state.pending, "the last one may lie in a queue"
+    state.close()
+    state = StateFile(str(path), "gw1")
+    assert state.untold == events[-1:]
+    state.note(events[-1])
+    state.flush()
+    assert not state.pending
+    state.close()
+    assert StateFile(str(path), "gw1").untold == []
+
+
 def test_only_what_changed_is_written(path: Path) -> None:
     """At 10,000 peers with 80 handshakes a second, rewriting all of them would be most of the work."""
     state = filled(path, peers=2000)
@@ -202,7 +227,7 @@ def test_rows_that_nobody_wrote_so_are_damage(path: Path, statement: str) -> Non
 def test_a_file_of_another_version_is_kept_aside(path: Path) -> None:
     filled(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 99")
     connection.close()
     state = StateFile(str(path), "gw1")
     assert "is of another version of this collection. It was kept as" in (state.complaint or "")

@@ -11,7 +11,9 @@ import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Dict, Optional
+from functools import partial
+from itertools import islice
+from typing import Any, Callable, Dict, Optional
 
 DOCUMENTATION = r"""
 short_description: Stream what changes on WireGuard interfaces
@@ -75,7 +77,7 @@ options:
   state_file:
     description:
       - Path of a file to remember in what was emitted, for O(initial=resume). Each source needs its own.
-      - It survives a SIGKILL. An event may be emitted twice by it, and none is lost.
+      - It survives a SIGKILL. Events may be emitted twice by it, and none is lost.
       - A damaged one is kept under the same name with C(.damaged) after it, and a new one begun. A file of another program
         is refused.
     type: str
@@ -141,6 +143,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger impor
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Batch, Watcher
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import check
 
+PART = 256  # events that are written down before they are told: so many may come twice after a kill
 PATIENCE = 0.05  # seconds that an event may wait in the engine's queue before the state file is written
 LOGGER = logging.getLogger("wirewatch.wireguard.wg_events")
 
@@ -172,6 +175,7 @@ class Source:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="wg_events") as thread:
             try:
+                await self._tell_again(loop, thread)
                 while True:
                     try:
                         unwritten = self._state is not None and self._state.pending
@@ -191,15 +195,32 @@ class Source:
                 self._stream.stop()
                 thread.submit(self._close)
 
-    async def _deliver(self, batch: Batch, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
-        for event, wanted in batch:
-            # Complaints of our own are in the log already.
-            if event["reason"] and event["reason"] != self._watcher.trouble.reason:
-                LOGGER.warning("%s", event["reason"])
-            if wanted:
+    async def _tell_again(self, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
+        """What the run before was telling when it ended: nobody knows how much of it was heard."""
+        if self._state is None:
+            return
+        for event in self._state.untold:
+            if event["type"] in self._watcher.options.types:
                 await self._put(self._envelope(event), loop, thread)
+            self._state.note(event)
+
+    async def _deliver(self, batch: Batch, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
+        found = iter(batch)
+        while True:
+            part = list(islice(found, PART if self._state is not None else 1))
+            if not part:
+                break
             if self._state is not None:
-                self._state.note(event)
+                announce = partial(self._state.announce, [event for event, wanted in part if wanted])
+                await loop.run_in_executor(thread, self._write, announce)
+            for event, wanted in part:
+                # Complaints of our own are in the log already.
+                if event["reason"] and event["reason"] != self._watcher.trouble.reason:
+                    LOGGER.warning("%s", event["reason"])
+                if wanted:
+                    await self._put(self._envelope(event), loop, thread)
+                if self._state is not None:
+                    self._state.note(event)
         await loop.run_in_executor(thread, self._remember)
 
     async def _put(self, envelope: Dict[str, Any], loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
@@ -222,10 +243,14 @@ class Source:
         return envelope
 
     def _remember(self) -> None:
-        if self._state is None or not self._state.pending:
-            return
+        if self._state is not None and self._state.pending:
+            # What lies in the queue yet would be lost with this process.
+            taken = not isinstance(self._queue, asyncio.Queue) or self._queue.empty()
+            self._write(partial(self._state.flush, taken))
+
+    def _write(self, write: Callable[[], None]) -> None:
         try:
-            self._state.flush()
+            write()
             self._complain("state file", None)
         except StateFileError as error:
             self._complain("state file", str(error))

@@ -81,10 +81,7 @@ class KernelReader:
         if not any(datagram.messages for datagram in datagrams):
             raise MalformedReply("The kernel's answer about interface %s%s is empty" % (self.interface, self.namespace))
         ifindex, up = self.namespace.link(self.interface)
-        device = self._pages.device(datagrams, interface=self.interface, netns=self.namespace.netns, up=up)
-        if ifindex is not None and ifindex != device.ifindex:
-            raise Temporary("The interface was made anew while it was read")
-        return device
+        return self._pages.device(datagrams, ifindex, interface=self.interface, netns=self.namespace.netns, up=up)
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:

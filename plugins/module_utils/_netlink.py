@@ -87,8 +87,8 @@ class GenericNetlink:
         seconds, rest = divmod(RECEIVE_TIMEOUT, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(seconds), int(rest * 1e6)))
         self._port = sock.getsockname()[0]
-        # The same for all requests, so that equal answers are equal bytes. None can be taken for another's: each is received
-        # to its end, or the socket is closed.
+        # The same for all requests, so that equal answers are equal bytes. None is taken for another's: each is received to its
+        # end, behind which is nothing, or the socket is closed.
         self._sequence = int.from_bytes(os.urandom(4), "big")
         self._buffer = bytearray(RECEIVE_BUFFER)  # of its own: what is received and recognised is never copied
 
@@ -130,7 +130,9 @@ class GenericNetlink:
         """
         self._send(family, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
         try:
-            return list(self._receive(family, recognise))
+            datagrams = list(self._receive(family, recognise))
+            self._expect_silence()
+            return datagrams
         finally:
             self._buffer[:] = bytes(RECEIVE_BUFFER)  # it held keys
 
@@ -180,6 +182,14 @@ class GenericNetlink:
                 raise MalformedReply("The kernel's answer has a message of type %d where %d is due" % (kind, family))
             messages.append((start + GENERIC_HEADER.size, stop))
         return Datagram(data, tuple(messages), ends=False)
+
+    def _expect_silence(self) -> None:
+        """What came behind an end would be taken for a part of the next answer: all requests have one sequence number."""
+        try:
+            self._socket.recv_into(self._buffer, 1, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        raise Temporary("The kernel's answer goes on behind its end")
 
     def _receive_datagram(self) -> Tuple[int, int, int]:
         """Into the buffer; (size, flags, port of the sender)."""

@@ -18,7 +18,8 @@ from itertools import compress
 from operator import itemgetter, ne
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ._model import Device, Peer
+from ._errors import Temporary
+from ._model import END_OF_TIME, Device, Peer
 from ._netlink import ATTRIBUTE_HEADER, Datagram
 from ._reuse import fingerprint
 from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
@@ -52,11 +53,13 @@ class Layout:
         self.rx, self.tx = indexes[places.rx_bytes], indexes[places.tx_bytes]
 
     def patched(self, peer: Peer, before: bytes, after: bytes) -> Optional[Peer]:
-        """The peer with new counters and handshake; None where anything else of it changed."""
+        """The peer with new counters and handshake; None where anything else of it changed, or that is no time."""
         values = self.cut.unpack(after)
         if self.rest(values) != self.rest(self.cut.unpack(before)):
             return None
         seconds, nanoseconds = self.handshake(values)
+        if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < 1_000_000_000):
+            return None
         handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
         return _peer((*peer[:5], handshake, values[self.rx], values[self.tx]))
 
@@ -159,12 +162,14 @@ class Pages:
         page = self._pages[number] if number < len(self._pages) else None
         return page.recognise(buffer, size) if page is not None else None
 
-    def device(self, datagrams: List[Datagram], **link: Any) -> Device:
+    def device(self, datagrams: List[Datagram], ifindex: Optional[int], **link: Any) -> Device:
         """The device of a whole dump; ``link`` is what the dump does not tell. Last poll's objects where they still hold.
 
-        MalformedReply, or Temporary; the memory is then as it was.
+        MalformedReply, or Temporary, also where it is not the link that has this index; the memory is then as it was.
         """
         pages, device = self._followed(datagrams) or self._decoded(datagrams)
+        if ifindex is not None and ifindex != device.ifindex:
+            raise Temporary("The interface was made anew while it was read")
         device = device._replace(**link)
         before = self._device
         if before is not None and device.peers is before.peers and device[:-1] == before[:-1]:

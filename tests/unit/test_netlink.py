@@ -89,6 +89,7 @@ DOUBTFUL: list[tuple[str, Answer, str]] = [
         lambda frame: [Datagram(frame.generic(BODY), sender=77), frame.done()],
         "process 77",
     ),
+    ("more behind the end", lambda frame: [frame.generic(BODY), frame.done(), frame.generic(BODY)], "behind its end"),
     ("an overrun", lambda frame: [frame.message(b"", NLMSG_OVERRUN), frame.done()], "NLMSG_OVERRUN"),
 ]
 

@@ -199,6 +199,14 @@ class KernelSocket:
         said = self._kernel.answer(kind, Frame(sequence, port))
         self._said += [one if isinstance(one, Datagram) else Datagram(one) for one in said]
 
+    def recv_into(self, buffer: bytearray, size: int, flags: int) -> int:
+        """Asked without waiting, whether there is more."""
+        assert flags == socket.MSG_DONTWAIT
+        if not self._said:
+            raise BlockingIOError
+        buffer[:size] = self._said.pop(0).data[:size]
+        return size
+
     def recvmsg_into(self, buffers: list[bytearray]) -> tuple[int, list[Any], int, tuple[int, int]]:
         if not self._said:
             raise BlockingIOError

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In the kernel that is measured: ours against the floor and against the others, and the memory that it takes.
+
+``python -m bench.kernel LOG smoke|whole [NAME=PROGRAM ...]``, in a network namespace of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from . import memory
+from .contenders import Contender, Driven, Floor, Ours, Spawned
+from .device import KernelDevice, Shape
+from .results import Log
+
+ROUNDS = 9
+MORE_ROUNDS = 31  # of what takes no time
+SHARES = (0.0, 0.01, 0.1, 1.0)
+SHARES_OF_OTHERS = (0.0, 0.01, 0.1)
+SHAPES = (Shape(1), Shape(100), Shape(1000), Shape(10_000), Shape(50_000), Shape(10_000, 20))
+PYROUTE2_PEERS = 10_000  # more take it half a minute for each poll
+MEMORY_SHAPES = (Shape(10_000), Shape(50_000))
+GROWTH_POLLS = 10_000
+
+
+def case_of(shape: Shape, share: float | None = None) -> str:
+    """``10,000 peers with 20 allowed IPs, 1 % changed``"""
+    ips = "" if shape.allowed_ips == 2 else f" with {shape.allowed_ips} allowed IPs"
+    changed = "" if share is None else f", {share:.0%} changed"
+    return f"{shape.peers:,} peer{'s' if shape.peers > 1 else ''}{ips}{changed}"
+
+
+class Measurement:
+    def __init__(self, log: Log, rounds: int | None, programs: dict[str, str]) -> None:
+        self._log = log
+        self._rounds = rounds
+        self._programs = programs
+
+    def shape(self, shape: Shape) -> None:
+        device = KernelDevice(shape)
+        for share in SHARES:
+            if shape.peers >= 100 or share in (0.0, 1.0):
+                self._against("floor", shape, share, [Floor(shape.interface), Ours(shape.interface, share)])
+        self._against_others(shape, device)
+        self._processes(shape)
+        if shape in MEMORY_SHAPES:
+            self._memory(shape)
+
+    def growth(self, shape: Shape, polls: int) -> None:
+        for what in ("quiet", "churn"):
+            used = self._remembering(shape.interface, what, polls)
+            case = f"{polls:,} polls of {shape.peers:,} peers, {'10 % changed in each' if what == 'churn' else 'quiet'}"
+            self._log.add("memory", case, "growth", [used["growth"] / 1024], "KiB")
+
+    def _against(self, part: str, shape: Shape, share: float, contenders: list[Contender]) -> None:
+        times: dict[str, list[float]] = {one.name: [] for one in contenders}
+        try:
+            for _round in range(self._count(shape)):
+                for one in contenders:
+                    times[one.name].append(one.poll().ns / 1e6)
+        finally:
+            for one in contenders:
+                one.close()
+        for name, values in times.items():
+            self._log.add(part, case_of(shape, share), name, values)
+
+    def _against_others(self, shape: Shape, device: KernelDevice) -> None:
+        """Endpoints are changed in the kernel, so that everybody polls the same."""
+        for share in SHARES_OF_OTHERS:
+            ours = Ours(shape.interface)
+            contenders: list[Contender] = [ours]
+            contenders += [Driven(name, [program, shape.interface]) for name, program in self._programs.items()]
+            times: dict[str, list[float]] = {one.name: [] for one in contenders}
+            try:
+                for _round in range(self._count(shape)):
+                    changed = device.change(share)
+                    for one in contenders:
+                        poll = one.poll()
+                        times[one.name].append(poll.ns / 1e6)
+                        if one is ours and poll.found != changed:
+                            raise RuntimeError(f"{poll.found} changes were found of {changed}")
+            finally:
+                for one in contenders:
+                    one.close()
+            for name, values in times.items():
+                self._log.add("others", case_of(shape, share), name, values)
+
+    def _processes(self, shape: Shape) -> None:
+        contenders: list[Contender] = [Ours(shape.interface), Spawned(shape.interface)]
+        if shape.peers <= PYROUTE2_PEERS and shape.allowed_ips == 2:
+            script = str(Path(__file__).with_name("pyroute2_info.py"))
+            contenders.append(Driven("pyroute2", [sys.executable, script, shape.interface], warm_up=1))
+        self._against("tools", shape, 0.0, contenders)
+
+    def _memory(self, shape: Shape) -> None:
+        used = self._remembering(shape.interface, "quiet", 10)
+        self._log.add("memory", case_of(shape), "resident", [used["resident"] / shape.peers], "bytes per peer")
+
+    def _remembering(self, interface: str, what: str, polls: int) -> dict[str, int]:
+        command = [sys.executable, "-m", memory.__name__, interface, what, str(polls)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        answer: dict[str, int] = json.loads(done.stdout)
+        return answer
+
+    def _count(self, shape: Shape) -> int:
+        return self._rounds or (MORE_ROUNDS if shape.peers <= 1000 else ROUNDS)
+
+
+def main(log: str, size: str, *programs: str) -> None:
+    smoke = size == "smoke"
+    measurement = Measurement(Log(Path(log)), 2 if smoke else None, dict(one.split("=", 1) for one in programs))
+    for shape in (Shape(100),) if smoke else SHAPES:
+        measurement.shape(shape)
+    measurement.growth(*((Shape(100), 50) if smoke else (Shape(1000), GROWTH_POLLS)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

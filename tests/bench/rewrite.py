@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Counters and handshakes that rise without traffic: rewritten in the kernel's answer on its way to a reader.
+
+The answer is received as ever, so the kernel's work is in what is timed. What the rewritten datagrams are is made beforehand:
+between socket and reader each is copied over what was received, some microseconds for each 32 KiB, counted against the reader.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import attributes
+
+GROWN = 4  # polls after which the kernel's messages have grown to the buffer
+MESSAGE_HEADERS = 16 + 4  # nlmsghdr, genlmsghdr
+NLMSG_MIN_TYPE = 16  # below are control messages
+WGDEVICE_A_PEERS = 8
+WGPEER_A_LAST_HANDSHAKE_TIME, WGPEER_A_RX_BYTES, WGPEER_A_TX_BYTES = 6, 7, 8
+
+
+class Values(NamedTuple):
+    """Where a peer's values stand in a dump: number of the datagram, offsets in it."""
+
+    datagram: int
+    handshake: int
+    rx: int
+    tx: int
+
+
+def find_values(datagrams: Sequence[bytes]) -> list[Values]:
+    """Of each peer in the order of the dump; of a peer that is cut, those in its first block."""
+    found = []
+    for number, datagram in enumerate(datagrams):
+        start = 0
+        while start < len(datagram):
+            length, kind = struct.unpack_from("=IH", datagram, start)
+            if kind >= NLMSG_MIN_TYPE:
+                for attribute, first, last in attributes(datagram, start + MESSAGE_HEADERS, start + length):
+                    if attribute == WGDEVICE_A_PEERS:
+                        found += _in_peers(number, datagram, first, last)
+            start += (length + 3) & ~3
+    return found
+
+
+def _in_peers(number: int, datagram: bytes, start: int, stop: int) -> list[Values]:
+    found = []
+    for _index, first, last in attributes(datagram, start, stop):
+        places = {kind: place for kind, place, _end in attributes(datagram, first, last)}
+        if WGPEER_A_LAST_HANDSHAKE_TIME in places:
+            found.append(
+                Values(
+                    number,
+                    places[WGPEER_A_LAST_HANDSHAKE_TIME],
+                    places[WGPEER_A_RX_BYTES],
+                    places[WGPEER_A_TX_BYTES],
+                )
+            )
+    return found
+
+
+class RewrittenDump:
+    """A recorded dump whose peers have a life: ``advance`` moves a random share of them on."""
+
+    def __init__(self, datagrams: Sequence[bytes], seed: int = 4) -> None:
+        self.datagrams = [bytearray(datagram) for datagram in datagrams]
+        self._values = find_values(datagrams)
+        self._random = random.Random(seed)
+        self._now = 1_800_000_000  # seconds since the epoch
+        self.advance(1.0)
+
+    def advance(self, share: float) -> int:
+        """One second passes: a share of the peers has packets and a handshake. Returns how many."""
+        self._now += 1
+        count = max(1, round(len(self._values) * share)) if share else 0
+        chosen = self._random.sample(self._values, count) if count < len(self._values) else self._values
+        for datagram, handshake, rx, tx in chosen:
+            buffer = self.datagrams[datagram]
+            struct.pack_into("=qq", buffer, handshake, self._now, self._random.randrange(10**9))
+            for place in (rx, tx):
+                value = struct.unpack_from("=Q", buffer, place)[0]
+                struct.pack_into("=Q", buffer, place, value + self._random.randrange(32, 100_000))
+        return count
+
+
+def rewrite(reader: Any) -> RewrittenDump:
+    """Puts itself between a reader of the kernel and its socket, for as long as the socket is open."""
+    if not isinstance(reader, KernelReader):
+        raise TypeError("it reads no interface of the kernel")
+    reader.read()
+    netlink = reader._netlink
+    if netlink is None:
+        raise RuntimeError("the reader has no open socket")
+    between = Rewriting(netlink._socket)
+    netlink._socket = between  # type: ignore[assignment]
+    for _number in range(GROWN):
+        reader.read()
+    between.dump = RewrittenDump(between.recording)
+    return between.dump
+
+
+class Rewriting:
+    """Stands for a reader's socket. What is received is what ``dump`` has at that place, once there is one."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self.recording: list[bytes] = []
+        self.dump: RewrittenDump | None = None
+        self._number = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def send(self, data: bytes) -> int:
+        self._number = 0
+        self.recording.clear()
+        return self._socket.send(data)
+
+    def recvmsg_into(self, buffers: Sequence[bytearray], *rest: int) -> tuple[int, list, int, tuple]:
+        answer = self._socket.recvmsg_into(buffers, *rest)
+        self._rewrite(buffers[0], answer[0])
+        return answer
+
+    def recv_into(self, buffer: bytearray, *rest: int) -> int:
+        # Of a reader that asks whether there is more.
+        return self._socket.recv_into(buffer, *rest)
+
+    def _rewrite(self, buffer: bytearray, size: int) -> None:
+        if self.dump is None:
+            self.recording.append(bytes(memoryview(buffer)[:size]))
+            return
+        datagram = self.dump.datagrams[self._number]
+        if len(datagram) != size:
+            raise RuntimeError(f"the kernel's answer has {size} bytes where {len(datagram)} were recorded")
+        buffer[:size] = datagram
+        self._number += 1

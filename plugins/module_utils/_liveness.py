@@ -89,7 +89,7 @@ def rule(sight: Sight, timers: Timers = DEFAULTS.timers) -> Tuple[str, Optional[
     expiry = timers.reject_after + timers.slack
     if sight.age <= expiry:
         if unanswered:
-            return UNRESPONSIVE, _after(expiry, sight.age)
+            return UNRESPONSIVE, _sooner(_after(expiry, sight.age), _explained_in(sight))
         return UP, _sooner(_after(expiry, sight.age), unanswered_in)
     if unanswered:
         return DOWN, None
@@ -115,6 +115,14 @@ def more_than_keepalives(tx_unanswered: int, quiet: float, keepalive: int) -> bo
     """
     intervals = int(quiet // keepalive) if keepalive else 0
     return tx_unanswered > KEEPALIVE_BYTES * (intervals + 2)
+
+
+def _explained_in(sight: Sight) -> Optional[float]:
+    """Seconds until keepalives explain all that was sent, if no more is; None where they never do."""
+    if not sight.keepalive:
+        return None
+    intervals = -(-sight.tx_unanswered // KEEPALIVE_BYTES) - 2
+    return intervals * sight.keepalive - sight.quiet
 
 
 def _unanswered(sight: Sight, timers: Timers) -> Tuple[bool, Optional[float]]:

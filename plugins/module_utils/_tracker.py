@@ -64,6 +64,11 @@ class _Track:
         self.due: Optional[int] = None
 
 
+def _is_another(before: Device, device: Device) -> bool:
+    """The interface was deleted and made again; where an index is not known, it was not."""
+    return None not in (before.ifindex, device.ifindex) and before.ifindex != device.ifindex
+
+
 class Tracker:
     """States of one interface's peers. ``debounce`` is in seconds: so long a change must hold before it counts."""
 
@@ -86,9 +91,8 @@ class Tracker:
         changed: Changes = {}
         self._device = device
         if device is not before:
-            anew = before is None or is_inactive(before) != is_inactive(device)
-            if before is not None and None not in (before.ifindex, device.ifindex) and before.ifindex != device.ifindex:
-                self._forget_objects()
+            made_anew = before is not None and _is_another(before, device)
+            judge_all = before is None or made_anew or is_inactive(before) != is_inactive(device)
             found = delta(before.peers if before is not None else {}, device.peers)
             for key in found.removed:
                 changed[key] = (self._tracks.pop(key).state, None)
@@ -97,11 +101,12 @@ class Tracker:
             for key in found.added:
                 self._start(device, device.peers[key], wall_ns, monotonic_ns, changed)
             stayed = [pair[1] for pair in found.changed]
-            if anew:
-                stayed = [device.peers[key] for key in self._tracks.keys() - found.added]
+            if judge_all:
+                stayed = [device.peers[key] for key in self._tracks.keys() - set(found.added)]
             for peer in stayed:
-                self._observe(self._tracks[peer.public_key], peer, wall_ns, monotonic_ns)
-                self._judge(device, self._tracks[peer.public_key], wall_ns, monotonic_ns, changed)
+                track = self._tracks[peer.public_key]
+                self._observe(track, peer, made_anew, wall_ns, monotonic_ns)
+                self._judge(device, track, wall_ns, monotonic_ns, changed)
         while self._due and self._due[0][0] <= monotonic_ns:
             due, key = heapq.heappop(self._due)
             track = self._tracks.get(key)
@@ -139,19 +144,18 @@ class Tracker:
         self._schedule(track, wait, now)
         changed[peer.public_key] = _pair(restored, track.state)
 
-    def _forget_objects(self) -> None:
-        """The interface is another one: its peers start again, as new as they are."""
-        for track in self._tracks.values():
-            track.latched = False
-            track.rx_grew_at = track.excess_at = None
-
-    def _observe(self, track: _Track, peer: Peer, wall_ns: int, now: int) -> None:
+    def _observe(self, track: _Track, peer: Peer, made_anew: bool, wall_ns: int, now: int) -> None:
+        """Takes in what changed of a peer. ``made_anew``: the interface under it is another one than before."""
         before, track.peer = track.peer, peer
+        # What was more than keepalives explain may have been explained by time since, at a look that passed the peer over.
+        quiet = (self._seen_at - track.since) / SECOND
+        if not more_than_keepalives(before.tx_bytes - track.tx_at_rx, quiet, self._options.keepalive(before)):
+            track.excess_at = None
         if peer.last_handshake_ns != before.last_handshake_ns:
             # The wall clock says when, unless it was stepped: it was not before the last poll.
             track.handshake_at = max(self._seen_at, now - max(0, wall_ns - peer.last_handshake_ns))
             track.latched = False
-        made_anew = peer.rx_bytes < before.rx_bytes or peer.tx_bytes < before.tx_bytes
+        made_anew = made_anew or peer.rx_bytes < before.rx_bytes or peer.tx_bytes < before.tx_bytes
         if peer.rx_bytes > before.rx_bytes or made_anew:
             track.rx_grew_at = None if made_anew and not peer.rx_bytes else now
             track.since = now
@@ -170,6 +174,7 @@ class Tracker:
 
     def _state(self, device: Device, track: _Track, wall_ns: int, now: int) -> Tuple[str, Optional[float]]:
         if is_inactive(device):
+            track.excess_at = None  # nobody can have answered: the time for it begins when the link is back
             return INACTIVE, None
         peer = track.peer
         keepalive = self._options.keepalive(peer)
@@ -211,7 +216,7 @@ class Tracker:
     def _schedule(self, track: _Track, wait: Optional[float], now: int) -> None:
         if wait is None:
             return
-        due = now + int(wait * SECOND) + 1
+        due = now + max(1, round(wait * SECOND))
         # An earlier moment that stands already is kept: the peer is judged again then. So a busy peer has one entry, and
         # not one for each poll.
         if track.due is None or due < track.due:

@@ -57,13 +57,19 @@ def keys_of(net: Star) -> list[str]:
 
 
 def spoiled_daemon(network: Network) -> uapi.FakeDaemon:
-    """Spoils each of its answers in another way. Those that end too early end with the connection."""
+    """Every other answer has keys where none are due, the rest are spoiled at random. What ends too early hangs up."""
     chance = random.Random(SEED)
+    keys = [secret.hex() for secret in mutate.SECRETS.values()]
+    wrong = [f"private_key={keys[0]}0", *keys]
+    wrong += [f"public_key={keys[0]}\n{name}={keys[1]}" for name in ("endpoint", "allowed_ip", "rx_bytes")]
 
     def behave(connection: uapi.Connection) -> None:
-        connection.send(mutate.spoil_text(chance, mutate.daemon_answer(chance)))
+        lines = f"private_key={keys[0]}\nlisten_port=51820\n{chance.choice(wrong)}\nerrno=0\n\n".encode()
+        spoiled = mutate.spoil_text(chance, mutate.daemon_answer(chance))
+        connection.send(lines if len(daemon.requests) % 2 else spoiled)
 
-    return uapi.FakeDaemon(SOCKET_FOLDER, f"ww{network.run_id}bad", behave)
+    daemon = uapi.FakeDaemon(SOCKET_FOLDER, f"ww{network.run_id}bad", behave)
+    return daemon
 
 
 def rotate(interface: Interface, peer: str, told: Callable[[bool, bool], object]) -> list[str]:

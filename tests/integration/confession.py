@@ -22,6 +22,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, BinaryIO
@@ -141,6 +142,19 @@ class TellAll(logging.Handler):
         if record.exc_info:
             self._output.writelines(confess_error(record.exc_info[1]))
         self._output.flush()
+
+
+@contextmanager
+def all_logged(output: BinaryIO) -> Iterator[None]:
+    """Every logger at DEBUG, and all of it here."""
+    handler, level = TellAll(output), logging.root.level
+    logging.root.addHandler(handler)
+    logging.root.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(handler)
+        logging.root.setLevel(level)
 
 
 def run_source(folder: Path, source: str, argument: str) -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -36,14 +35,8 @@ TYPES_OF_OURS = {"Device", "InterfaceReader", "KernelReader", "GenericNetlink", 
 def debug_log(tmp_path: Path) -> Iterator[Path]:
     """Every logger at DEBUG, into a file."""
     path = tmp_path / confession.DEBUG_LOG
-    level = logging.root.level
-    with path.open("wb") as output:
-        handler = confession.TellAll(output)
-        logging.root.addHandler(handler)
-        logging.root.setLevel(logging.DEBUG)
+    with path.open("wb") as output, confession.all_logged(output):
         yield path
-        logging.root.removeHandler(handler)
-        logging.root.setLevel(level)
 
 
 def spoil_received(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> list[bytes]:

@@ -99,12 +99,14 @@ def test_errors_hold_no_key_in_their_texts_nor_in_the_variables_of_their_frames(
     search = Search(mutate.PLANTED)
     failed: Counter[str] = Counter()
     found = set()
-    with closing(readers(tmp_path, monkeypatch, True)) as made:
+    log = io.BytesIO()
+    with closing(readers(tmp_path, monkeypatch, True)) as made, confession.all_logged(log):
         for _number in range(ANSWERS):
             error = failure(next(made).read)
             if error is not None:
                 failed[type(error).__name__] += 1
                 found |= search.finds(b"".join(confession.confess_error(error)))
+    found |= search.finds(log.getvalue())
     assert not found
     assert failed.total() > ANSWERS / 3
     assert failed.keys() >= {"MalformedReply", "Temporary", "Unreadable"}

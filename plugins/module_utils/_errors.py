@@ -9,6 +9,9 @@ bytes of a reply, since a reply holds keys.
 
 from __future__ import annotations
 
+import traceback
+from typing import Optional
+
 
 class WireGuardError(Exception):
     """Base of all errors of this collection."""
@@ -56,3 +59,14 @@ class Pending(Temporary):
 
 class MalformedReply(Unreadable):
     """The answer breaks its protocol. It is never decoded in part."""
+
+
+def forget_variables(error: Optional[BaseException]) -> None:
+    """Empties the frames that an error came through, and those of the errors it was raised in place of.
+
+    Their variables hold the answer that was being read, and so keys: a debugger or an error tracker would show them, and
+    they would stay for as long as anybody keeps the error. Where it was raised stays known.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

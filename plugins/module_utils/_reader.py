@@ -8,7 +8,15 @@ from __future__ import annotations
 import os
 from typing import Callable, Optional, Union
 
-from ._errors import InterfaceGone, MalformedReply, NoKernelModule, NotWireGuard, Pending, WireGuardError
+from ._errors import (
+    InterfaceGone,
+    MalformedReply,
+    NoKernelModule,
+    NotWireGuard,
+    Pending,
+    WireGuardError,
+    forget_variables,
+)
 from ._kernel import KernelReader
 from ._model import KERNEL, USERSPACE, Device
 from ._netns import Namespace
@@ -49,6 +57,13 @@ class InterfaceReader:
 
     def read(self) -> Device:
         """The device as it is now. InterfaceGone where there is none, or an Unreadable with the reason."""
+        try:
+            return self._read_named()
+        except BaseException as error:
+            forget_variables(error)
+            raise
+
+    def _read_named(self) -> Device:
         try:
             return self._read()
         except MalformedReply as error:

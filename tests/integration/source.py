@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,11 +26,18 @@ class Source:
     """Runs until its block ends. `events` has all that it told so far, in order."""
 
     def __init__(
-        self, import_folder: Path, arguments: dict[str, Any], folder: Path, host: Host, patience: float = PATIENCE
+        self,
+        import_folder: Path,
+        arguments: dict[str, Any],
+        folder: Path,
+        host: Host,
+        patience: float = PATIENCE,
+        python: Sequence[str] = (sys.executable,),
     ) -> None:
+        """`python` is what runs the source's file: it gets that and the arguments."""
         argument = json.dumps({"host": "here", **arguments})
         self._command = [tool("ip"), "netns", "exec", host.namespace]
-        self._command += [sys.executable, str(import_folder / SOURCE), argument]
+        self._command += [*python, str(import_folder / SOURCE), argument]
         self._output = folder / "events.jsonl"
         self._complaints = folder / "complaints"
         self._patience = patience
@@ -45,6 +53,9 @@ class Source:
     ) -> None:
         self._process.kill()
         self._process.wait()
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
 
     @property
     def events(self) -> list[Event]:

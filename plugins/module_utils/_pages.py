@@ -22,7 +22,7 @@ from ._errors import Temporary
 from ._model import END_OF_TIME, Device, Peer
 from ._netlink import ATTRIBUTE_HEADER, Datagram
 from ._reuse import fingerprint
-from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
+from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_endpoint, decode_peer, peer_key
 
 HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
 
@@ -31,42 +31,48 @@ _peer = partial(tuple.__new__, Peer)  # a third of the time of Peer(...), which 
 
 
 class Layout:
-    """Cuts a peer's field of one length into what changes all the time, and the rest."""
+    """Cuts a peer's field of one length into what changes all the time, its endpoint, and the rest."""
 
-    __slots__ = ("cut", "rest", "handshake", "rx", "tx")
+    __slots__ = ("cut", "rest", "handshake", "rx", "tx", "endpoint", "length")
 
     def __init__(self, places: Places, length: int) -> None:
-        values = sorted(
-            [(places.last_handshake, "qq"), (places.rx_bytes, "Q"), (places.tx_bytes, "Q")],
-        )
+        values = [(places.last_handshake, "qq"), (places.rx_bytes, "Q"), (places.tx_bytes, "Q")]
+        if places.endpoint:
+            values.append((places.endpoint, "%ds" % places.endpoint_length))
         form, rest, at, position = "=", [], 0, 0
         indexes = {}
-        for place, what in values:
+        for place, what in sorted(values):
             form += "%ds%s" % (HEADER + place - position, what)
             rest.append(at)
             indexes[place] = at + 1
-            at += 1 + len(what)
+            at += 3 if what == "qq" else 2
             position = HEADER + place + struct.calcsize("=" + what)
         self.cut = struct.Struct(form + "%ds" % (length - position))
         self.rest = itemgetter(*rest, at)
         self.handshake = itemgetter(indexes[places.last_handshake], indexes[places.last_handshake] + 1)
         self.rx, self.tx = indexes[places.rx_bytes], indexes[places.tx_bytes]
+        self.endpoint = indexes.get(places.endpoint, 0)
+        self.length = places.endpoint_length
 
-    def patched(self, peer: Peer, before: bytes, after: bytes) -> Optional[Peer]:
-        """The peer with new counters and handshake; None where anything else of it changed, or that is no time."""
-        values = self.cut.unpack(after)
-        if self.rest(values) != self.rest(self.cut.unpack(before)):
+    def patched(self, peer: Peer, before: bytes, after: bytes, scope_name: Callable[[int], str]) -> Optional[Peer]:
+        """The peer with new counters, handshake and endpoint; None where anything else changed, or that is no time."""
+        values, old = self.cut.unpack(after), self.cut.unpack(before)
+        if self.rest(values) != self.rest(old):
             return None
+        endpoint = peer.endpoint
+        if values[self.endpoint] != old[self.endpoint]:
+            endpoint = decode_endpoint(values[self.endpoint], 0, self.length, scope_name)
         seconds, nanoseconds = self.handshake(values)
         if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < 1_000_000_000):
             return None
         handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
-        return _peer((*peer[:5], handshake, values[self.rx], values[self.tx]))
+        key, secret, _endpoint, allowed_ips, keepalive = peer[:5]
+        return _peer((key, secret, endpoint, allowed_ips, keepalive, handshake, values[self.rx], values[self.tx]))
 
 
 @lru_cache(maxsize=4096)
 def _layout(places: Places, length: int) -> Optional[Layout]:
-    return Layout(places, length) if all(places[1:]) else None
+    return Layout(places, length) if places.last_handshake and places.rx_bytes and places.tx_bytes else None
 
 
 class _Cut:
@@ -156,6 +162,7 @@ class Pages:
         self._scope_name = scope_name
         self._pages: List[Optional[Page]] = []  # None: not to be kept
         self._device: Optional[Device] = None
+        self._room = 128 << 10  # bytes, what glibc keeps by itself
 
     def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
         """The datagram that the last dump had at this place, if these are its very bytes."""
@@ -167,6 +174,7 @@ class Pages:
 
         MalformedReply, or Temporary, also where it is not the link that has this index; the memory is then as it was.
         """
+        self._keep_room(sum(len(one.data) for one in datagrams))
         pages, device = self._followed(datagrams) or self._decoded(datagrams)
         if ifindex is not None and ifindex != device.ifindex:
             raise Temporary("The interface was made anew while it was read")
@@ -176,6 +184,15 @@ class Pages:
             device = before
         self._pages, self._device = pages, device
         return device
+
+    def _keep_room(self, size: int) -> None:
+        """Two dumps lie in memory for a moment, in turn. glibc would give the room of one back, and ask for it, at each poll.
+
+        It raises its threshold for that when a block from the system is freed (mallopt(3), M_MMAP_THRESHOLD), up to 32 MiB.
+        """
+        if size > self._room:
+            self._room = size
+            bytes(min(2 * size, 31 << 20))  # touches no memory
 
     def _followed(self, datagrams: List[Datagram]) -> Optional[Tuple[List[Optional[Page]], Device]]:
         """Where each datagram is as before but for values in the same places; None where one is not."""
@@ -208,7 +225,7 @@ class Pages:
                 return False
             field, old, peer = fields[index], old_fields[index], peers[key]
             layout = _layout(places, len(field))
-            now = layout.patched(peer, old, field) if layout is not None else None
+            now = layout.patched(peer, old, field, self._scope_name) if layout is not None else None
             if now is None:
                 # Its header says that it is a peer of this length; within it anything may have changed.
                 start = sum(map(len, fields[:index]))

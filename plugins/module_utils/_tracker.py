@@ -104,9 +104,8 @@ class Tracker:
             if judge_all:
                 stayed = [device.peers[key] for key in self._tracks.keys() - set(found.added)]
             for peer in stayed:
-                track = self._tracks[peer.public_key]
-                self._observe(track, peer, made_anew, wall_ns, monotonic_ns)
-                self._judge(device, track, wall_ns, monotonic_ns, changed)
+                self._observe(self._tracks[peer.public_key], peer, made_anew, wall_ns, monotonic_ns)
+                self._judge(device, self._tracks[peer.public_key], wall_ns, monotonic_ns, changed)
         while self._due and self._due[0][0] <= monotonic_ns:
             due, key = heapq.heappop(self._due)
             track = self._tracks.get(key)

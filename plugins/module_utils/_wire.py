@@ -43,6 +43,8 @@ class Places(NamedTuple):
     last_handshake: int = 0
     rx_bytes: int = 0
     tx_bytes: int = 0
+    endpoint: int = 0
+    endpoint_length: int = 0  # bytes
 
 
 class DeviceBytes:
@@ -109,7 +111,7 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer,
     """
     preshared_key: Optional[bytes] = None
     endpoint: Optional[Endpoint] = None
-    keepalive = handshake = received = sent = 0
+    endpoint_length = keepalive = handshake = received = sent = 0
     allowed_ips: List[bytes] = []
     places: Dict[int, int] = {}
     usual = True
@@ -125,7 +127,8 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer,
                 secret = _key(buffer, first, last)
                 preshared_key = None if secret == NO_KEY else fingerprint(secret)
             elif kind == WGPEER_A_ENDPOINT:
-                endpoint = _endpoint(buffer, first, last, scope_name)
+                endpoint = decode_endpoint(buffer, first, last, scope_name)
+                endpoint_length = last - first
             elif kind == WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL:
                 keepalive = _number(U16, buffer, first, last)
             elif kind == WGPEER_A_LAST_HANDSHAKE_TIME:
@@ -138,12 +141,18 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer,
             elif kind == WGPEER_A_TX_BYTES:
                 sent = _number(U64, buffer, first, last)
     peer = Peer(raw.key, preshared_key, endpoint, tuple(sorted(allowed_ips)), keepalive, handshake, received, sent)
-    return peer, _places(*[places.get(kind, 0) for kind in _PLACED]) if usual else None
+    return peer, _places(*[places.get(kind, 0) for kind in _PLACED], endpoint_length) if usual else None
 
 
 _KEY_FIRST = ATTRIBUTE_HEADER.pack(4 + KEY_LENGTH, WGPEER_A_PUBLIC_KEY)
 _places = lru_cache(maxsize=256)(Places)  # of one kernel there are few
-_PLACED = (WGPEER_A_PRESHARED_KEY, WGPEER_A_LAST_HANDSHAKE_TIME, WGPEER_A_RX_BYTES, WGPEER_A_TX_BYTES)  # as in Places
+_PLACED = (  # as in Places
+    WGPEER_A_PRESHARED_KEY,
+    WGPEER_A_LAST_HANDSHAKE_TIME,
+    WGPEER_A_RX_BYTES,
+    WGPEER_A_TX_BYTES,
+    WGPEER_A_ENDPOINT,
+)
 
 
 def peer_key(buffer: bytes, start: int, stop: int) -> bytes:
@@ -178,7 +187,7 @@ def _wrong_length(first: int, last: int, due: int) -> MalformedReply:
     )
 
 
-def _endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[int], str]) -> Endpoint:
+def decode_endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[int], str]) -> Endpoint:
     """A struct sockaddr_in or sockaddr_in6: port big-endian, scope_id in host order."""
     length = last - first
     family = U16.unpack_from(buffer, first)[0] if length >= 2 else 0

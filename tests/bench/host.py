@@ -44,7 +44,10 @@ def daemon_with(network: Network, peers: int) -> Interface:
     for number in range(peers):
         v4 = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/32"
         lines += ["[Peer]", f"PublicKey = {base64.b64encode(chance.randbytes(32)).decode()}"]
-        lines += [f"AllowedIPs = {v4}, fd00::{number + 1:x}/128", f"Endpoint = 198.18.{number >> 8 & 255}.{number & 255}:40000"]
+        lines += [
+            f"AllowedIPs = {v4}, fd00::{number + 1:x}/128",
+            f"Endpoint = 198.18.{number >> 8 & 255}.{number & 255}:40000",
+        ]
     interface.wg("addconf", interface.name, "/dev/stdin", stdin="\n".join(lines) + "\n")
     return interface
 

@@ -37,7 +37,9 @@ def description(native: bool) -> list[str]:
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
     )
     memory = int(next(line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemTotal"))) >> 20
-    system = next((line.partition("=")[2].strip('"') for line in _lines("/etc/os-release") if "PRETTY_NAME" in line), "")
+    system = next(
+        (line.partition("=")[2].strip('"') for line in _lines("/etc/os-release") if "PRETTY_NAME" in line), ""
+    )
     kernel = f"Linux {platform.release()}"
     if not native:
         kernel += ", which has no WireGuard: kernel figures are of a user-mode kernel built from Debian's source"
@@ -76,7 +78,15 @@ def run_in_user_mode(command: Sequence[str], environment: dict[str, str], folder
         encoding="utf-8",
     )
     script.chmod(0o755)
-    options = [f"mem={MEMORY}", "rootfstype=hostfs", "rootflags=/", "rw", f"init={script}", "con=null", "con0=null,null"]
+    options = [
+        f"mem={MEMORY}",
+        "rootfstype=hostfs",
+        "rootflags=/",
+        "rw",
+        f"init={script}",
+        "con=null",
+        "con0=null,null",
+    ]
     with (folder / "console").open("wb") as console:
         process = subprocess.Popen(
             [str(USER_MODE_KERNEL), *options],

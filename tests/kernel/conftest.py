@@ -87,12 +87,13 @@ def _run_in_guest(item: pytest.Item) -> dict:
     if "WW_SECRETS_FILE" in os.environ:
         environment["WW_SECRETS_FILE"] = os.environ["WW_SECRETS_FILE"]
         writable.append(Path(os.environ["WW_SECRETS_FILE"]).parent)
+    full = item.config.getoption("--full")
     script = (
         f"mountpoint -q /tmp || mount -t tmpfs tmpfs /tmp\nip link set lo up\ncd {item.config.rootpath}\n"
-        f"{sys.executable} -m pytest -v --basetemp={folder}/pytest @{folder}/nodeids || true"
+        f"{sys.executable} -m pytest -v {'--full' if full else ''} --basetemp={folder}/pytest @{folder}/nodeids || true"
     )
     try:
-        vm.run(script, folder, writable, environment)
+        vm.run(script, folder, writable, environment, vm.TIMEOUT_FULL if full else vm.TIMEOUT)
         console = "The guest ended, and said nothing of this test.\n" + vm.tail(folder / "console.log")
     except (vm.GuestFailed, OSError, ValueError) as error:
         console = str(error)

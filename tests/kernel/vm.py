@@ -18,16 +18,23 @@ from pathlib import Path
 
 KERNEL = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "wirewatch", "kernel")
 TIMEOUT = 20 * 60  # seconds; emulated, Python runs some 20 times slower
+TIMEOUT_FULL = 4 * 3600
 
 
 class GuestFailed(Exception):
     """The guest did not boot or did not end; the message holds the end of its console."""
 
 
-def run(script: str, folder: Path, writable: Sequence[Path] = (), environment: Mapping[str, str] | None = None) -> None:
+def run(
+    script: str,
+    folder: Path,
+    writable: Sequence[Path] = (),
+    environment: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+) -> None:
     """Runs a shell script as root in a fresh guest. What it prints goes to `folder`/console.log.
 
-    `folder` and `writable` are what the guest may write to.
+    `folder` and `writable` are what the guest may write to; `timeout` is in seconds.
     """
     (image,) = (KERNEL / "boot").glob("vmlinuz-*")
     variables = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in (environment or {}).items())
@@ -53,9 +60,9 @@ def run(script: str, folder: Path, writable: Sequence[Path] = (), environment: M
             start_new_session=True,
         )
         try:
-            process.wait(TIMEOUT)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise GuestFailed(f"The guest did not end within {TIMEOUT} s.\n{tail(console)}") from None
+            raise GuestFailed(f"The guest did not end within {timeout:g} s.\n{tail(console)}") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -35,8 +35,19 @@ GUEST_RESULTS = pytest.StashKey[dict]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "own_machine: steps the clock or unloads modules, so it runs in a virtual machine only"
+    )
     if IN_GUEST:
         config.pluginmanager.register(_Recorder(config, Path(os.environ["WW_GUEST_REPORTS"])))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where the tests run on the host itself, its clock and its modules are not theirs to change."""
+    if RUNS_HERE and not IN_GUEST:
+        left_out = [item for item in items if item.get_closest_marker("own_machine")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 class _Recorder:

@@ -235,6 +235,18 @@ def test_a_handshake_just_before_a_step_forward_is_as_fresh_as_the_look_before_i
     assert line.run(300) == []
 
 
+@pytest.mark.parametrize(("keepalive", "state"), [(0, "idle"), (25, "down")])
+def test_a_host_that_slept_says_once_that_the_session_is_dead_and_then_that_there_is_another(
+    keepalive: int, state: str
+) -> None:
+    """Both clocks went on, as after a pause of a virtual machine. Of a sleep that the monotonic one does not count, above."""
+    line = Line(keepalive)
+    assert line.run(50) == [(0, "up")]
+    line.now += 3600
+    assert line.run(3660) == [(3651, state)]
+    assert line.run(3700, *handshake_begun_by_us(3665)) == [(3666, "up")]
+
+
 def test_the_age_is_the_smaller_one_by_either_clock() -> None:
     line = Line(handshake=-30.0)
     line.run(10)

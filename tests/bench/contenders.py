@@ -26,7 +26,7 @@ from .rewrite import RewrittenDump, rewrite
 
 NLMSG_DONE = 3
 DONE_BYTES = 20
-WARM_UP = 4  # polls until the kernel's messages have grown to the buffer, and memories are filled
+WARM_UP = 30  # polls until messages and memories have grown to their sizes: it is polled for ever
 
 
 class Poll(NamedTuple):

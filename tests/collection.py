@@ -13,6 +13,14 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+def make_importable(folder: Path) -> Path:
+    """A folder for sys.path, in `folder`, in which the checkout is ansible_collections.wirewatch.wireguard."""
+    place = folder / "ansible_collections" / "wirewatch"
+    place.mkdir(parents=True)
+    (place / "wireguard").symlink_to(CHECKOUT)
+    return folder
+
+
 def build(folder: Path) -> Path:
     """Build the tarball into `folder` and return its path."""
     _galaxy("build", str(CHECKOUT), "--output-path", str(folder), "--force")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from collection import CHECKOUT, install
+from collection import CHECKOUT, install, make_importable
 
 pytest_plugins = ["lab.fixtures"]
 
@@ -23,17 +23,8 @@ pytest_plugins = ["lab.fixtures"]
 LAYERS = ("static", "unit", "model", "docs", "integration", "molecule", "eda", "kernel", "test_secrets.py")
 
 
-def _make_importable() -> str:
-    """A folder on sys.path in which the checkout is ansible_collections.wirewatch.wireguard."""
-    folder = tempfile.mkdtemp(prefix="wirewatch-import-")
-    place = Path(folder, "ansible_collections", "wirewatch")
-    place.mkdir(parents=True)
-    (place / "wireguard").symlink_to(CHECKOUT)
-    sys.path.append(folder)
-    return folder
-
-
-IMPORT_FOLDER = _make_importable()
+IMPORT_FOLDER = make_importable(Path(tempfile.mkdtemp(prefix="wirewatch-import-")))
+sys.path.append(str(IMPORT_FOLDER))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,7 +66,7 @@ def checkout() -> Path:
 @pytest.fixture(scope="session")
 def import_folder() -> Path:
     """What to put on PYTHONPATH of a process that imports the code from the checkout."""
-    return Path(IMPORT_FOLDER)
+    return IMPORT_FOLDER
 
 
 @pytest.fixture(scope="session")

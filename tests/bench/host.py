@@ -94,7 +94,7 @@ def modules(log: Log, interfaces: dict[int, Interface], collections: Path, round
     """Ad hoc ansible with a module of ours in turn with ansible.builtin.ping."""
     few, many = interfaces[min(interfaces)], interfaces[max(interfaces)]
     peer = next(iter(few.show("endpoints")))
-    watch = f"interface={few.name} peer={peer} condition=present timeout=5"
+    watch = f"interface={few.name} peers={peer} condition=present timeout=5"
     cases: list[tuple[str, str, Interface, str]] = [
         ("one small named interface", "wg_device_info", few, f"interfaces={few.name}"),
         ("a condition that is true already", "wg_peer_watch", few, watch),

@@ -58,6 +58,10 @@ class Source:
         self._process.send_signal(number)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def events(self) -> list[Event]:
         lines = self._output.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line)["wireguard"] for line in lines if line.endswith("\n")]

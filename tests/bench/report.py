@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rows as tables, and against the bars that the project has set itself."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from .results import Row, Spread, ratio
+
+HEAD = """\
+# Performance: what a poll costs, and what else there is
+
+Written by `scripts/bench`, which measures everything below in one run; run it to have the figures of your machine. Figures are
+medians, with the lowest and the highest in parentheses. A ratio is the median of the ratios of rounds that ran one after the
+other, so it holds where the machine is noisy and the times do not.
+"""
+
+SECTIONS = {
+    "floor": (
+        "A poll of the kernel against the floor",
+        "The floor is the same dump received and thrown away: what the kernel takes, and nobody can do without. Ours is read and "
+        "diff. Counters and handshakes of the peers that changed are rewritten in the received bytes, on the way to the reader.",
+    ),
+    "others": (
+        "A poll of the kernel against other libraries",
+        "The share of peers had their endpoint changed in the kernel since the poll before, for everybody. nlink is a poll of its "
+        "watcher, without the sleep; wgctrl-go is `Device()`, which compares nothing.",
+    ),
+    "tools": (
+        "A quiet poll against tools",
+        "`wg show IF dump` is a process for each poll. pyroute2 is `info()` down to plain values.",
+    ),
+    "userspace": ("A poll of wireguard-go", "The bare get is the same answer received and thrown away."),
+    "memory": ("Memory", "Resident memory of a process with a watcher, less what it had before."),
+    "modules": ("Modules", "Wall time of ad hoc `ansible` with the module, in turn with `ansible.builtin.ping`."),
+    "source": ("The event source", "With wireguard-go, whose own CPU time is not counted."),
+}
+OURS = "ours"
+
+
+class Bar(NamedTuple):
+    measure: str
+    limit: float
+    figures: Sequence[float]
+    unit: str = "×"
+    at_least: bool = False
+
+    @property
+    def held(self) -> bool:
+        return all(figure >= self.limit if self.at_least else figure <= self.limit for figure in self.figures)
+
+
+class Rows:
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = list(rows)
+
+    def of(self, part: str) -> dict[str, dict[str, Row]]:
+        """By case and subject."""
+        cases: dict[str, dict[str, Row]] = {}
+        for row in self._rows:
+            if row.part == part:
+                cases.setdefault(row.case, {})[row.subject] = row
+        return cases
+
+    def ratios(self, part: str, one: str, other: str, *words: str) -> list[float]:
+        """Medians, of the cases that have each word."""
+        return [
+            ratio(subjects[one], subjects[other]).median
+            for case, subjects in self.of(part).items()
+            if one in subjects and other in subjects and all(word in case for word in words)
+        ]
+
+    def values(self, part: str, subject: str, *words: str) -> list[float]:
+        return [
+            subjects[subject].median
+            for case, subjects in self.of(part).items()
+            if subject in subjects and all(word in case for word in words)
+        ]
+
+
+def page(rows: Iterable[Row], machine: Sequence[str], missing: Mapping[str, str]) -> str:
+    found = Rows(rows)
+    lines = [HEAD, *[f"- {line}" for line in [*machine, f"Measured on {datetime.date.today()}"]]]
+    lines += [f"- Not measured: {name}, {why}" for name, why in missing.items()]
+    lines += ["", "## What it is to reach", "", *_bars(found)]
+    for part, (title, words) in SECTIONS.items():
+        lines += ["", f"## {title}", "", words, "", *_table(part, found.of(part))]
+    return "\n".join(lines) + "\n"
+
+
+def bars(rows: Rows) -> list[Bar]:
+    large = [f"{peers:,} peers, {{}} changed" for peers in (10_000, 50_000)]
+    of_floor = [
+        Bar(f"poll ÷ floor, 10,000 and 50,000 peers, {share} changed", limit, _each(rows, large, share))
+        for share, limit in (("0%", 1.3), ("1%", 1.7), ("10%", 3), ("100%", 8))
+    ]
+    compared = [
+        f"{peers:,} peers, {share} changed" for peers in (1000, 10_000, 50_000) for share in ("0%", "1%", "10%")
+    ]
+    of_others = [
+        Bar(
+            f"poll ÷ {name}, 1,000 to 50,000 peers, 0 %, 1 % and 10 % changed",
+            1,
+            [figure for case in compared for figure in rows.ratios("others", OURS, name, case)],
+        )
+        for name in ("nlink 0.19.0", "wgctrl-go")
+    ]
+    share_of_core = rows.values("source", "share of a core", "1,000 quiet")
+    return [
+        *of_floor,
+        Bar("50,000 ÷ 10,000 peers, 0 %, 1 %, 10 %, 100 % changed", 6, _scaling(rows)),
+        *of_others,
+        Bar("poll ÷ wg show dump, 10,000 peers", 0.1, rows.ratios("tools", OURS, "wg show dump", "10,000 peers, 0%")),
+        Bar("resident memory per peer, 10,000 and 50,000", 1200, rows.values("memory", "resident"), "bytes"),
+        Bar("growth over 10,000 polls, quiet and with 10 % changed", 64, rows.values("memory", "growth"), "KiB"),
+        Bar("wg_device_info ÷ ping, one small interface", 1.15, rows.ratios("modules", OURS, "ping", "one small")),
+        Bar("source, 1,000 quiet peers, one poll a second", 1, share_of_core, "% of a core"),
+        Bar("events into a queue", 20_000, rows.values("source", "without a state file"), "events/s", at_least=True),
+        Bar("poll of wireguard-go ÷ bare get, 10,000 peers", 1.5, rows.ratios("userspace", OURS, "bare get", "10,000")),
+    ]
+
+
+def _each(rows: Rows, cases: Sequence[str], share: str) -> list[float]:
+    return [figure for case in cases for figure in rows.ratios("floor", OURS, "floor", case.format(share))]
+
+
+def _scaling(rows: Rows) -> list[float]:
+    cases = rows.of("floor")
+    pairs = [
+        (f"50,000 peers, {share} changed", f"10,000 peers, {share} changed") for share in ("0%", "1%", "10%", "100%")
+    ]
+    return [cases[many][OURS].median / cases[few][OURS].median for many, few in pairs if many in cases and few in cases]
+
+
+def _bars(rows: Rows) -> list[str]:
+    lines = ["| measure | bar | reached | |", "|---|---|---|---|"]
+    for bar in bars(rows):
+        sign = "≥" if bar.at_least else "≤"
+        figures = ", ".join(f"{figure:,.2f}" if abs(figure) < 100 else f"{figure:,.0f}" for figure in bar.figures)
+        held = ("holds" if bar.held else "does not hold") if bar.figures else "not measured"
+        lines.append(f"| {bar.measure} | {sign} {bar.limit:,} {bar.unit} | {figures} | {held} |")
+    return lines
+
+
+def _table(part: str, cases: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    subjects = list(dict.fromkeys(subject for rows in cases.values() for subject in rows))
+    if OURS not in subjects:
+        lines = ["| | what | figure |", "|---|---|---|"]
+        return lines + [
+            f"| {case} | {row.subject} | {_figure(row)} |" for case, rows in cases.items() for row in rows.values()
+        ]
+    others = [subject for subject in subjects if subject != OURS]
+    titles = [OURS, *others, *[f"ours ÷ {other}" for other in others]]
+    lines = [f"| | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for case, rows in cases.items():
+        cells = [_figure(rows[name]) if name in rows else "" for name in (OURS, *others)]
+        cells += [_spread(ratio(rows[OURS], rows[name])) if name in rows else "" for name in others]
+        lines.append(f"| {case} | {' | '.join(cells)} |")
+    return lines
+
+
+def _figure(row: Row) -> str:
+    spread = f" ({_number(min(row.values))} to {_number(max(row.values))})" if len(row.values) > 1 else ""
+    return f"{_number(row.median)} {row.unit}{spread}"
+
+
+def _spread(spread: Spread) -> str:
+    return f"**{_number(spread.median)}** ({_number(spread.low)} to {_number(spread.high)})"
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

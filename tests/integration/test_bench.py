@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host's part of the benchmarks runs, and its figures come to a page. What they are is no test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench import host, machine, report
+from bench.results import Log
+
+
+def test_the_hosts_part_of_the_benchmarks_becomes_a_page(
+    tmp_path: Path, collections_path: Path, import_folder: Path
+) -> None:
+    log = Log(tmp_path / "rows")
+    host.main(log, collections_path, import_folder, smoke=True)
+    rows = log.rows()
+    assert {row.part for row in rows} == {"userspace", "modules", "source"}
+    page = report.page(rows, machine.description(native=True), {"nlink 0.19.0": "there is no cargo"})
+    assert "- Not measured: nlink 0.19.0, there is no cargo" in page
+    for row in rows:
+        assert f"| {row.case} |" in page
+
+
+def test_a_bar_is_held_against_the_median_of_ratios() -> None:
+    log = [
+        report.Row("userspace", "10,000 peers, quiet", "bare get", [10.0, 20.0, 10.0]),
+        report.Row("userspace", "10,000 peers, quiet", "ours", [12.0, 22.0, 90.0]),
+        report.Row("source", "events into a queue", "without a state file", [19_000.0], "events/s"),
+    ]
+    bars = {bar.measure: bar for bar in report.bars(report.Rows(log))}
+    assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].figures == [1.2]
+    assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].held
+    assert not bars["events into a queue"].held

@@ -117,7 +117,9 @@ def _ansible(interface: Interface, collections: Path, module: str, arguments: st
     command += ["-e", f"ansible_python_interpreter={sys.executable}"]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
     begun = time.perf_counter_ns()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
+    )
     elapsed = (time.perf_counter_ns() - begun) / 1e6
     if done.returncode:
         raise RuntimeError(f"{module} failed: {done.stdout[:2000]}")

@@ -40,7 +40,13 @@ def _build(tool: str, arguments: list[str], where: Path) -> None:
         raise NotBuilt(f"there is no {tool}")
     environment = {**os.environ, "PATH": SEARCH_PATH, "CGO_ENABLED": "0"}
     done = subprocess.run(
-        [path, *arguments], cwd=where, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [path, *arguments],
+        cwd=where,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
         last = done.stdout.strip().splitlines()[-1:] or ["it said nothing"]

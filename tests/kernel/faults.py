@@ -100,7 +100,7 @@ class Dumps:
 
         def watched_receive(netlink: GenericNetlink) -> tuple:
             answer = receive(netlink)
-            if self.pages and (keys := _peers_in(answer[0])):
+            if self.pages and (keys := _peers_in(bytes(netlink._buffer[: answer[0]]))):
                 self.pages[-1].append(keys)
                 self.between(len(self.pages[-1]))
             return answer

@@ -28,7 +28,7 @@ from model import mutate
 
 SEED = 20261125
 SPOILED = 40
-TYPES_OF_OURS = {"Device", "InterfaceReader", "KernelReader", "GenericNetlink", "Peer", "Reuse", "Target", "Watcher"}
+TYPES_OF_OURS = {"Device", "InterfaceReader", "KernelReader", "GenericNetlink", "Pages", "Peer", "Target", "Watcher"}
 
 
 @pytest.fixture
@@ -45,9 +45,11 @@ def spoil_received(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> li
     receive = GenericNetlink._receive_datagram
 
     def spoiled(netlink: GenericNetlink) -> tuple:
-        datagram, *rest = receive(netlink)
-        said.append(datagram)
-        return (chance.choice(mutate.OF_DATAGRAM)(chance, datagram), *rest)
+        size, *rest = receive(netlink)
+        said.append(bytes(netlink._buffer[:size]))
+        arrives = chance.choice(mutate.OF_DATAGRAM)(chance, said[-1])
+        netlink._buffer[: len(arrives)] = arrives
+        return (len(arrives), *rest)
 
     monkeypatch.setattr(GenericNetlink, "_receive_datagram", spoiled)
     monkeypatch.setattr(_kernel, "BACKOFF", 0)

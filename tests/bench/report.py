@@ -138,11 +138,11 @@ def _scaling(rows: Rows) -> list[float]:
 
 def _bars(rows: Rows) -> list[str]:
     lines = ["| measure | bar | reached | |", "|---|---|---|---|"]
-    for bar in bars(rows):
-        sign = "≥" if bar.at_least else "≤"
-        figures = ", ".join(f"{figure:,.2f}" if abs(figure) < 100 else f"{figure:,.0f}" for figure in bar.figures)
-        held = ("holds" if bar.held else "does not hold") if bar.figures else "not measured"
-        lines.append(f"| {bar.measure} | {sign} {bar.limit:,} {bar.unit} | {figures} | {held} |")
+    for goal in bars(rows):
+        sign = "≥" if goal.at_least else "≤"
+        figures = ", ".join(f"{figure:,.2f}" if abs(figure) < 100 else f"{figure:,.0f}" for figure in goal.figures)
+        held = ("holds" if goal.held else "does not hold") if goal.figures else "not measured"
+        lines.append(f"| {goal.measure} | {sign} {goal.limit:,} {goal.unit} | {figures} | {held} |")
     return lines
 
 

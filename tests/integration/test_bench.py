@@ -30,7 +30,7 @@ def test_a_bar_is_held_against_the_median_of_ratios() -> None:
         report.Row("userspace", "10,000 peers, quiet", "ours", [12.0, 22.0, 90.0]),
         report.Row("source", "events into a queue", "without a state file", [19_000.0], "events/s"),
     ]
-    bars = {bar.measure: bar for bar in report.bars(report.Rows(log))}
+    bars = {goal.measure: goal for goal in report.bars(report.Rows(log))}
     assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].figures == [1.2]
     assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].held
     assert not bars["events into a queue"].held

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ._errors import InvalidArgument
 from ._model import Device, Peer, encode_key, unpack_allowed_ip
@@ -55,7 +55,7 @@ class Change(NamedTuple):
 
     ``peer`` is the peer as it is now, for ``peer_removed`` as it was last seen; None where the fact is of the interface
     or of the watch. ``device`` likewise; for a watch event it is a stub that names the interface, or None for all.
-    ``state`` and ``age`` (seconds since the handshake) are the peer's, filled in by whoever follows its liveness.
+    ``liveness`` is the peer's state and the seconds since its handshake, filled in by whoever follows it.
     """
 
     type: str
@@ -66,8 +66,7 @@ class Change(NamedTuple):
     field: Optional[str] = None
     reason: Optional[str] = None
     initial: bool = False
-    state: Optional[str] = None
-    age: Optional[float] = None
+    liveness: Tuple[Optional[str], Optional[float]] = (None, None)
 
 
 def check_types(types: Optional[Sequence[str]]) -> frozenset:
@@ -127,7 +126,7 @@ class Encoder:
             event["added"] = [ip for ip in current if ip not in before]
             event["removed"] = [ip for ip in previous if ip not in after]
         if peer is not None:
-            event["peer"] = peer_record(peer, change.state, change.age, name)
+            event["peer"] = peer_record(peer, *change.liveness, name)
         elif change.type in _ABOUT_INTERFACES and device is not None:
             event["device"] = interface_record(device)
         return event

@@ -13,7 +13,7 @@ import base64
 import binascii
 import ipaddress
 import socket
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 KEY_LENGTH = 32  # bytes, Curve25519 (WireGuard whitepaper section 5.4)
 KEY_TEXT_LENGTH = 44  # characters of those in base64, the last one "="
@@ -75,6 +75,16 @@ class Device(NamedTuple):
 def encode_key(key: bytes) -> str:
     """32 bytes as the base64 text that ``wg`` prints."""
     return binascii.b2a_base64(key, newline=False).decode("ascii")
+
+
+def key_order(keys: Sequence[bytes]) -> List[int]:
+    """Where keys stand that are taken in the order of their text; stable."""
+    # Of the first six bytes the text is the first eight characters of the whole, and nearly always tells keys apart.
+    texts = [binascii.b2a_base64(key[:6]) for key in keys]
+    order = sorted(range(len(keys)), key=texts.__getitem__)
+    if any(texts[one] == texts[other] for one, other in zip(order, order[1:])):
+        order = sorted(range(len(keys)), key=list(map(binascii.b2a_base64, keys)).__getitem__)
+    return order
 
 
 def decode_key(text: object) -> bytes:

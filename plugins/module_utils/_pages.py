@@ -4,8 +4,8 @@
 """Memory between two dumps of one interface: what came in the same bytes stays the same object.
 
 Most datagrams of a dump are those of the poll before, byte for byte. In one that differs, most often counters and handshakes
-of some peers do, at known places: only those are read. Whatever else differs is decoded the plain way (``_wire.py``), peers
-whose bytes are the same left out.
+of some peers do, at known places: only those are read (``_layout.py``). Whatever else differs is decoded the plain way
+(``_wire.py``), peers whose bytes are the same left out.
 
 The bytes are kept without secrets: preshared keys and private keys are replaced by zeros, and compared by a fingerprint.
 """
@@ -13,66 +13,46 @@ The bytes are kept without secrets: preshared keys and private keys are replaced
 from __future__ import annotations
 
 import struct
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import compress
-from operator import itemgetter, ne
-from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
+from operator import ne
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from . import _collector
 from ._errors import Temporary
-from ._model import END_OF_TIME, Device, Peer
-from ._netlink import ATTRIBUTE_HEADER, Datagram
+from ._layout import HEADER, Layout, layout_of
+from ._model import Device, Peer
+from ._netlink import Datagram
 from ._reuse import fingerprint
-from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_endpoint, decode_peer, peer_key
+from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
 
-HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
+class Field(NamedTuple):
+    """A part of a datagram: the block of a peer, or what stands between blocks. Places only where a peer begins."""
 
-
-_peer = partial(tuple.__new__, Peer)  # a third of the time of Peer(...), which is a function in Python
-
-
-class Layout:
-    """Cuts a peer's field of one length into what changes all the time, its endpoint, and the rest."""
-
-    __slots__ = ("cut", "rest", "handshake", "rx", "tx", "endpoint", "length")
-
-    def __init__(self, places: Places, length: int) -> None:
-        values = [(places.last_handshake, "qq"), (places.rx_bytes, "Q"), (places.tx_bytes, "Q")]
-        if places.endpoint:
-            values.append((places.endpoint, "%ds" % places.endpoint_length))
-        form, rest, at, position = "=", [], 0, 0
-        indexes = {}
-        for place, what in sorted(values):
-            form += "%ds%s" % (HEADER + place - position, what)
-            rest.append(at)
-            indexes[place] = at + 1
-            at += 3 if what == "qq" else 2
-            position = HEADER + place + struct.calcsize("=" + what)
-        self.cut = struct.Struct(form + "%ds" % (length - position))
-        self.rest = itemgetter(*rest, at)
-        self.handshake = itemgetter(indexes[places.last_handshake], indexes[places.last_handshake] + 1)
-        self.rx, self.tx = indexes[places.rx_bytes], indexes[places.tx_bytes]
-        self.endpoint = indexes.get(places.endpoint, 0)
-        self.length = places.endpoint_length
-
-    def patched(self, peer: Peer, before: bytes, after: bytes, scope_name: Callable[[int], str]) -> Optional[Peer]:
-        """The peer with new counters, handshake and endpoint; None where anything else changed, or that is no time."""
-        values, old = self.cut.unpack(after), self.cut.unpack(before)
-        if self.rest(values) != self.rest(old):
-            return None
-        endpoint = peer.endpoint
-        if values[self.endpoint] != old[self.endpoint]:
-            endpoint = decode_endpoint(values[self.endpoint], 0, self.length, scope_name)
-        seconds, nanoseconds = self.handshake(values)
-        if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < 1_000_000_000):
-            return None
-        handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
-        key, secret, _endpoint, allowed_ips, keepalive = peer[:5]
-        return _peer((key, secret, endpoint, allowed_ips, keepalive, handshake, values[self.rx], values[self.tx]))
+    size: int
+    places: Optional[Places] = None
+    goes_on: bool = False  # the peer has further blocks
 
 
-@lru_cache(maxsize=4096)
-def _layout(places: Places, length: int) -> Optional[Layout]:
-    return Layout(places, length) if places.last_handshake and places.rx_bytes and places.tx_bytes else None
+_field = lru_cache(maxsize=4096)(Field)  # few are different
+
+
+class Plan:
+    """How datagrams are cut into fields. One for all that are cut alike, as most of a dump are."""
+
+    __slots__ = ("fields", "layouts", "cut")
+
+    def __init__(self, fields: Tuple[Field, ...]) -> None:
+        self.fields = fields
+        self.layouts = [layout_of(field.places, field.size) if field.places else None for field in fields]
+        self.cut = struct.Struct("=" + "".join(["%ds" % field.size for field in fields]))
+
+    def differences(self, data: bytes, other: bytes) -> Tuple[List[int], List[bytes], List[bytes]]:
+        """Numbers of the fields that differ between two datagrams, and their bytes in the one and in the other."""
+        ours, theirs = self.cut.unpack(data), self.cut.unpack(other)
+        differs = list(map(ne, ours, theirs))
+        numbers = list(compress(range(len(differs)), differs))
+        return numbers, list(compress(ours, differs)), list(compress(theirs, differs))
 
 
 class _Cut:
@@ -80,61 +60,70 @@ class _Cut:
 
     def __init__(self) -> None:
         self.secrets: List[int] = []  # offsets
-        self.keys: List[Optional[bytes]] = []
-        self.places: List[Optional[Places]] = []
-        self._sizes: List[int] = []
+        self._fields: List[Field] = []
+        self._peers: List[Optional[Peer]] = []
         self._position = 0
 
-    def add(self, start: int, stop: int, key: Optional[bytes], places: Optional[Places]) -> None:
-        """The block of a peer; what lies before it is a field of its own."""
+    def add(
+        self,
+        start: int,
+        stop: int,
+        peer: Optional[Peer] = None,
+        places: Optional[Places] = None,
+        goes_on: bool = False,
+    ) -> None:
+        """A block, with its peer where that begins here; what lies before it is a field of its own."""
         if start > self._position:
-            self.add(self._position, start, None, None)
-        self._sizes.append(stop - start)
-        self.keys.append(key)
-        self.places.append(places)
+            self._fields.append(_field(start - self._position))
+            self._peers.append(None)
+        self._fields.append(_field(stop - start, places, goes_on))
+        self._peers.append(peer)
         self._position = stop
 
-    def page(self, datagram: Datagram, cut_peers: FrozenSet[bytes]) -> Page:
-        self.add(self._position, len(datagram.data), None, None)
-        page = Page(datagram, self.secrets)
-        page.plan = struct.Struct("=" + "".join(map("%ds".__mod__, self._sizes)))
-        page.keys, page.places, page.cut_peers = tuple(self.keys), tuple(self.places), cut_peers
-        return page
+    def page(self, datagram: Datagram, plans: Dict[Tuple[Field, ...], Plan]) -> Page:
+        if self._position < len(datagram.data):
+            self.add(self._position, len(datagram.data))
+        fields = tuple(self._fields)
+        plan = plans.get(fields)
+        if plan is None:
+            plan = plans[fields] = Plan(fields)
+        return Page(datagram, self.secrets, plan, self._peers)
 
 
 class Page:
-    """A datagram that was decoded. Its fields are the blocks of peers, and what stands between those."""
+    """A datagram that was decoded: its bytes without secrets, how it is cut, and the peer that begins in each field.
 
-    __slots__ = ("datagram", "secrets", "mark", "plan", "keys", "places", "cut_peers")
+    ``peers`` is handed on to the page that follows, and is that one's then.
+    """
 
-    def __init__(self, datagram: Datagram, secrets: Sequence[int]) -> None:
+    __slots__ = ("data", "messages", "ends", "secrets", "mark", "plan", "peers")
+
+    def __init__(
+        self, datagram: Datagram, secrets: Sequence[int], plan: Plan, peers: List[Optional[Peer]]
+    ) -> None:
         self.secrets = tuple(secrets)  # offsets
-        self.mark, data = self._without_secrets(datagram.data)
-        self.datagram = datagram._replace(data=data, known=self)
-        self.plan = struct.Struct("")
-        self.keys: Tuple[Optional[bytes], ...] = ()  # of each field: whose it is
-        self.places: Tuple[Optional[Places], ...] = ()  # of each field: None in what follows a peer's first block
-        self.cut_peers: FrozenSet[bytes] = frozenset()  # those of the dump that stand in several blocks
-
-    def fields(self) -> Tuple[bytes, ...]:
-        return self.plan.unpack(self.datagram.data)
+        self.mark, self.data = self._without_secrets(datagram.data)
+        self.messages, self.ends = datagram.messages, datagram.ends
+        self.plan = plan
+        self.peers = peers
 
     def recognise(self, buffer: bytearray, size: int) -> Optional[Datagram]:
         """The datagram, if these are its very bytes. With the secrets that were kept out, for who decodes it again."""
-        known = self.datagram.data
-        if size != len(known):
+        data = self.data
+        if size != len(data) or (not self.secrets and not buffer.startswith(data)):  # which copies nothing
             return None
-        if not self.secrets:
-            return self.datagram if buffer.startswith(known) else None  # which copies nothing
-        data = bytes(memoryview(buffer)[:size])
-        return self.datagram._replace(data=data) if self._without_secrets(data) == (self.mark, known) else None
+        if self.secrets:
+            data = bytes(memoryview(buffer)[:size])
+            if self._without_secrets(data) != (self.mark, self.data):
+                return None
+        # Made when it is asked for: a page that held what leads back to it would be freed by the collector only, late.
+        return Datagram(data, self.messages, self.ends, self)
 
     def follow(self, datagram: Datagram) -> Optional[Page]:
         """The page of a datagram that has the same fields and secrets. Of that, only lengths are looked at so far."""
-        if len(datagram.data) != len(self.datagram.data) or datagram[1:3] != self.datagram[1:3]:
+        if (len(datagram.data), datagram.messages, datagram.ends) != (len(self.data), self.messages, self.ends):
             return None
-        page = Page(datagram, self.secrets)
-        page.plan, page.keys, page.places, page.cut_peers = self.plan, self.keys, self.places, self.cut_peers
+        page = Page(datagram, self.secrets, self.plan, self.peers)
         return page if page.mark == self.mark else None
 
     def _without_secrets(self, data: bytes) -> Tuple[bytes, bytes]:
@@ -148,11 +137,80 @@ class Page:
 
 
 class _Known(NamedTuple):
-    """A peer of the last dump, with its bytes."""
+    """A peer of the last dump, and where its block stands in what is kept of that."""
 
-    data: bytes  # of all its blocks, without the preshared key
     peer: Peer
     places: Places
+    data: bytes
+    start: int
+    stop: int
+
+
+# A list of a page's peers, numbers of places in it, and what is to stand there.
+_Update = Tuple[List[Optional[Peer]], Sequence[int], Sequence[Peer]]
+
+
+class _Outcome(NamedTuple):
+    """What a dump was found to be. ``updates`` are made when nothing can fail any more."""
+
+    pages: List[Optional[Page]]
+    device: Device
+    updates: Sequence[_Update] = ()
+
+
+class _Changes:
+    """What differs between the last dump and this one, as long as that is within peers that are where they were."""
+
+    def __init__(self, scope_name: Callable[[int], str]) -> None:
+        self._scope_name = scope_name
+        self.peers: Dict[bytes, Peer] = {}
+        self.updates: List[_Update] = []
+
+    def find(self, before: Page, after: Page, data: bytes) -> bool:
+        """Takes in the peers that differ between two pages, ``data`` being the second with its secrets; False otherwise."""
+        numbers, now, old = after.plan.differences(after.data, before.data)
+        alike: Dict[Optional[Layout], List[int]] = {}
+        for index, number in enumerate(numbers):
+            alike.setdefault(after.plan.layouts[number], []).append(index)
+        for layout, indexes in alike.items():
+            here = [numbers[index] for index in indexes]
+            peers: Any = [after.peers[number] for number in here]  # of a field with a layout there is one
+            found = None
+            if layout is not None:
+                found = layout.patched(
+                    peers, [old[index] for index in indexes], [now[index] for index in indexes], self._scope_name
+                )
+            if found is None:
+                # Something else changed in one of them.
+                found = []
+                for index, number in zip(indexes, here):
+                    one = self._find_one(number, old[index], now[index], after, data)
+                    if one is None:
+                        return False
+                    found.append(one)
+            found = [new if new != peer else peer for new, peer in zip(found, peers)]
+            self.updates.append((after.peers, here, found))
+            self.peers.update((new[0], new) for new, peer in zip(found, peers) if new is not peer)
+        return True
+
+    def _find_one(self, number: int, old: bytes, now: bytes, page: Page, data: bytes) -> Optional[Peer]:
+        """The peer that a field has now; None where it is not clear that only this field has changed."""
+        field, layout, peer = page.plan.fields[number], page.plan.layouts[number], page.peers[number]
+        if peer is None:
+            return None
+        if layout is not None:
+            found = layout.patched([peer], [old], [now], self._scope_name)
+            if found is not None:
+                return found[0]
+        # Its header says that it is a peer of this length; within it anything may have changed.
+        if now[:HEADER] != old[:HEADER] or field.goes_on:
+            return None
+        start = sum(one.size for one in page.plan.fields[:number])
+        block = (data, start + HEADER, start + field.size)
+        if peer_key(*block) != peer.public_key:
+            return None
+        after, places = decode_peer(PeerBytes(peer.public_key, [block]), self._scope_name)
+        return after if places == field.places and after.preshared_key == peer.preshared_key else None
 
 
 class Pages:
@@ -175,14 +233,18 @@ class Pages:
         MalformedReply, or Temporary, also where it is not the link that has this index; the memory is then as it was.
         """
         self._keep_room(sum(len(one.data) for one in datagrams))
-        pages, device = self._followed(datagrams) or self._decoded(datagrams)
-        if ifindex is not None and ifindex != device.ifindex:
+        with _collector.paused():
+            found = self._followed(datagrams) or self._decoded(datagrams)
+        if ifindex is not None and ifindex != found.device.ifindex:
             raise Temporary("The interface was made anew while it was read")
-        device = device._replace(**link)
+        device = found.device._replace(**link)
         before = self._device
         if before is not None and device.peers is before.peers and device[:-1] == before[:-1]:
             device = before
-        self._pages, self._device = pages, device
+        for peers, numbers, now in found.updates:
+            for number, peer in zip(numbers, now):
+                peers[number] = peer
+        self._pages, self._device = found.pages, device
         return device
 
     def _keep_room(self, size: int) -> None:
@@ -194,71 +256,44 @@ class Pages:
             self._room = size
             bytes(min(2 * size, 31 << 20))  # touches no memory
 
-    def _followed(self, datagrams: List[Datagram]) -> Optional[Tuple[List[Optional[Page]], Device]]:
+    def _followed(self, datagrams: List[Datagram]) -> Optional[_Outcome]:
         """Where each datagram is as before but for values in the same places; None where one is not."""
         device = self._device
         if device is None or len(datagrams) != len(self._pages):
             return None
         pages: List[Optional[Page]] = []
-        changed: Dict[bytes, Peer] = {}
+        changes = _Changes(self._scope_name)
         for page, datagram in zip(self._pages, datagrams):
             if page is None:
                 return None
             if datagram.known is not page:
                 after = page.follow(datagram)
-                if after is None or not self._patch(page, after, datagram, device.peers, changed):
+                if after is None or not changes.find(page, after, datagram.data):
                     return None
                 page = after
             pages.append(page)
-        if changed:
-            device = device._replace(peers={**device.peers, **changed})
-        return pages, device
+        if changes.peers:
+            device = device._replace(peers={**device.peers, **changes.peers})
+        return _Outcome(pages, device, changes.updates)
 
-    def _patch(
-        self, before: Page, after: Page, datagram: Datagram, peers: Dict[bytes, Peer], changed: Dict[bytes, Peer]
-    ) -> bool:
-        """Adds the peers that differ between two pages; False where something differs that is not within one peer."""
-        fields, old_fields = after.fields(), before.fields()
-        for index in compress(range(len(fields)), map(ne, fields, old_fields)):
-            key, places = after.keys[index], after.places[index]
-            if key is None or places is None:
-                return False
-            field, old, peer = fields[index], old_fields[index], peers[key]
-            layout = _layout(places, len(field))
-            now = layout.patched(peer, old, field, self._scope_name) if layout is not None else None
-            if now is None:
-                # Its header says that it is a peer of this length; within it anything may have changed.
-                start = sum(map(len, fields[:index]))
-                if field[:HEADER] != old[:HEADER] or key in after.cut_peers:
-                    return False
-                block = (datagram.data, start + HEADER, start + len(field))
-                if peer_key(*block) != key:
-                    return False
-                now, places_now = decode_peer(PeerBytes(key, [block]), self._scope_name)
-                if places_now != places or now.preshared_key != peer.preshared_key:
-                    return False
-            if now != peer:
-                changed[key] = now
-        return True
-
-    def _decoded(self, datagrams: List[Datagram]) -> Tuple[List[Optional[Page]], Device]:
+    def _decoded(self, datagrams: List[Datagram]) -> _Outcome:
         """The plain way."""
         found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
         known = self._known()
+        before = self._device.peers if self._device is not None else {}
         cuts = {id(one.data): _Cut() for one in datagrams}
         unusual: Set[int] = set()  # which may hold secrets at unknown places
-        cut_peers: Set[bytes] = set()
         peers: Dict[bytes, Peer] = {}
         same = True
-        for raw in found.peers():
+        for raw in found.peers(peers):
             old = known.get(raw.key)
             places: Optional[Places]
             if old is not None and _is_same(raw, old):
                 peer, places = old.peer, old.places
             else:
                 peer, places = decode_peer(raw, self._scope_name)
-                if old is not None and peer == old.peer:
-                    peer = old.peer
+                if peer == before.get(raw.key):
+                    peer = before[raw.key]
                 else:
                     same = False
             peers[peer.public_key] = peer
@@ -267,48 +302,46 @@ class Pages:
             elif peer.preshared_key is not None:
                 buffer, start, _stop = raw.blocks[0]
                 cuts[id(buffer)].secrets.append(start + places.preshared_key)
-            for buffer, start, stop in raw.blocks:
-                cuts[id(buffer)].add(start - HEADER, stop, peer.public_key, places)
-                places = None
-            if len(raw.blocks) > 1:
-                cut_peers.add(peer.public_key)
+            buffer, start, stop = raw.blocks[0]
+            cuts[id(buffer)].add(start - HEADER, stop, peer, places, len(raw.blocks) > 1)
+            for buffer, start, stop in raw.blocks[1:]:
+                cuts[id(buffer)].add(start - HEADER, stop)
         device = found.device()
         for buffer, offset in found.private_keys:
             cuts[id(buffer)].secrets.append(offset)
         if len(cuts) < len(datagrams):
             unusual.update(cuts)  # one object came as two datagrams, and can't be told apart
-        several = frozenset(cut_peers)
+        plans: Dict[Tuple[Field, ...], Plan] = {}
         pages: List[Optional[Page]] = [
-            None if id(one.data) in unusual else cuts[id(one.data)].page(one, several) for one in datagrams
+            None if id(one.data) in unusual else cuts[id(one.data)].page(one, plans) for one in datagrams
         ]
-        if same and self._device is not None and len(peers) == len(self._device.peers):
-            peers = self._device.peers
-        return pages, device._replace(peers=peers)
+        if same and len(peers) == len(before):
+            peers = before
+        return _Outcome(pages, device._replace(peers=peers))
 
     def _known(self) -> Dict[bytes, _Known]:
+        """The peers of the last dump that stand in one block each, with what is kept of its bytes."""
         known: Dict[bytes, _Known] = {}
         for page in self._pages:
-            if page is None or self._device is None:
+            if page is None:
                 continue
-            for key, field, places in zip(page.keys, page.fields(), page.places):
-                if key is None:
-                    continue
-                if places is not None:
-                    known[key] = _Known(field, self._device.peers[key], places)
-                elif key in known:
-                    known[key] = known[key]._replace(data=known[key].data + field)
+            start = 0
+            for field, peer in zip(page.plan.fields, page.peers):
+                if peer is not None and field.places is not None and not field.goes_on:
+                    known[peer.public_key] = _Known(peer, field.places, page.data, start, start + field.size)
+                start += field.size
         return known
 
 
 def _is_same(raw: PeerBytes, old: _Known) -> bool:
     """Whether these are the very bytes of a peer of the last dump."""
-    buffer, start, stop = raw.blocks[0]
-    data = buffer[start - HEADER : stop]
     if len(raw.blocks) > 1:
-        data = b"".join(buffer[start - HEADER : stop] for buffer, start, stop in raw.blocks)
+        return False
+    buffer, start, stop = raw.blocks[0]
+    data, known = buffer[start - HEADER : stop], old.data[old.start : old.stop]
     if old.peer.preshared_key is None:
-        return data == old.data
+        return data == known
     at = HEADER + old.places.preshared_key
     secret = data[at : at + len(NO_KEY)]
     clean = data[:at] + NO_KEY + data[at + len(NO_KEY) :]
-    return clean == old.data and fingerprint(secret) == old.peer.preshared_key
+    return clean == known and fingerprint(secret) == old.peer.preshared_key

@@ -14,6 +14,7 @@ from ._model import (
     Peer,
     decode_key,
     encode_key,
+    key_order,
     parse_allowed_ip,
     unpack_allowed_ip,
 )
@@ -99,7 +100,8 @@ def device_record(
 
 
 def sorted_peers(device: Device) -> list:
-    return sorted(device.peers.values(), key=lambda peer: encode_key(peer.public_key))
+    peers = list(device.peers.values())
+    return [peers[index] for index in key_order([peer.public_key for peer in peers])]
 
 
 def device_from_record(record: Record) -> Device:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from itertools import chain
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from . import _event as event_types
 from ._clock import Clock
-from ._diff import diff, with_states
+from ._diff import changes, with_states
 from ._errors import InterfaceGone, NotWireGuard, Pending, WireGuardError
 from ._event import Change
 from ._liveness import DEFAULTS, LivenessOptions
@@ -138,12 +139,15 @@ class Target:
             if before is not None:
                 self._told_states.setdefault(key, before)
 
-    def changes(self) -> List[Change]:
-        """What is to be told, in the order of the contract: first that it can be read again, then the net differences."""
-        changes = self._trouble.over(self._stub())
-        if self._told is not self._current or self._told_states:
-            changes += self._differences()
-        return changes + self._trouble.begun(self._stub())
+    def changes(self) -> Iterator[Change]:
+        """What is to be told, in the order of the contract: first that it can be read again, then the net differences.
+
+        Each is made when it is its turn, from what is known now.
+        """
+        over, begun = self._trouble.over(self._stub()), self._trouble.begun(self._stub())
+        if self._told is self._current and not self._told_states:
+            return iter(over + begun)
+        return chain(over, self._differences(), begun)
 
     def confirm(self) -> None:
         """All that ``changes`` gave was told."""
@@ -161,12 +165,12 @@ class Target:
         key = peer.public_key
         if self._current is not None and key in self._current.peers:
             age = self._tracker.age(key, self.observed_ns, self._monotonic_ns)
-            return change._replace(state=self._tracker.state(key), age=age)
-        return change._replace(state=self._told_states.get(key), age=wall_age(peer, self.observed_ns))
+            return change._replace(liveness=(self._tracker.state(key), age))
+        return change._replace(liveness=(self._told_states.get(key), wall_age(peer, self.observed_ns)))
 
-    def _differences(self) -> List[Change]:
-        changes = diff(self._told, self._current, initial=self._inventory.initial)
-        return with_states(changes, self._state_changes())
+    def _differences(self) -> Iterable[Change]:
+        found = changes(self._told, self._current, self._inventory.initial)
+        return with_states(found, self._state_changes())
 
     def _state_changes(self) -> List[Change]:
         """Of peers that were told of and still are there."""

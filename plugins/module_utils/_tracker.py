@@ -46,7 +46,6 @@ class _Track:
         "latched",
         "state",
         "candidate",
-        "candidate_since",
         "due",
     )
 
@@ -59,8 +58,7 @@ class _Track:
         self.excess_at: Optional[int] = None  # since when more was sent than keepalives explain
         self.latched = False
         self.state = state  # the reported one: it held for the debounce time
-        self.candidate: Optional[str] = None
-        self.candidate_since = 0
+        self.candidate: Optional[Tuple[str, int]] = None  # a state that does not count yet, and since when it holds
         self.due: Optional[int] = None
 
 
@@ -100,7 +98,7 @@ class Tracker:
                 changed[key] = (self._restored.pop(key), None)
             for key in found.added:
                 self._start(device, device.peers[key], wall_ns, monotonic_ns, changed)
-            stayed = [pair[1] for pair in found.changed]
+            stayed = found.after
             if judge_all:
                 stayed = [device.peers[key] for key in self._tracks.keys() - set(found.added)]
             for peer in stayed:
@@ -201,9 +199,9 @@ class Tracker:
         if state == track.state:
             track.candidate = None
         else:
-            if state != track.candidate:
-                track.candidate, track.candidate_since = state, now
-            held = now - track.candidate_since
+            if track.candidate is None or track.candidate[0] != state:
+                track.candidate = (state, now)
+            held = now - track.candidate[1]
             if held >= self._debounce:
                 changed[track.peer.public_key] = (track.state, state)
                 track.state, track.candidate = state, None

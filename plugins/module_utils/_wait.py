@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
 from . import _event as event_types
 from ._clock import SECOND, Clock, probes
 from ._condition import SURVIVE_REMOVAL, Expected, Seen, satisfied
-from ._diff import diff, with_states
+from ._diff import changes, with_states
 from ._errors import InterfaceGone, MalformedReply, Temporary, Unreadable
 from ._event import Change, Encoder
 from ._explain import explain_peer, list_some
@@ -112,9 +112,9 @@ class Wait:
         if not self._start and device is not None:
             self._start = dict(device.peers)
         states = self._tracker.update(device, wall, monotonic) if device else {}
-        for change in with_states(diff(self._previous, device), list(self._state_changes(device, states))):
+        for change in with_states(changes(self._previous, device), list(self._state_changes(device, states))):
             if change.type == event_types.PEER_REMOVED and change.peer is not None:
-                change = change._replace(state=states.get(change.peer.public_key, (None, None))[0])
+                change = change._replace(liveness=(states.get(change.peer.public_key, (None, None))[0], None))
             self._note(change, wall)
         self._previous = self._device = device
         for key in self._first:
@@ -143,8 +143,8 @@ class Wait:
         elif change.type == event_types.PEER_RECREATED:
             self._recreated.add(key)
         if self._options.peers is None or key in self._options.peers:
-            state = change.state or self._tracker.state(key)  # the tracker has forgotten a removed one
-            self._keep(change._replace(state=state, age=wall_age(change.peer, wall)), wall)
+            state = change.liveness[0] or self._tracker.state(key)  # the tracker has forgotten a removed one
+            self._keep(change._replace(liveness=(state, wall_age(change.peer, wall))), wall)
 
     def _keep(self, change: Change, wall: int) -> None:
         self._events.append(self._encoder.encode(change, wall))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import _event as event_types
 from ._clock import SECOND, Clock
@@ -49,25 +49,31 @@ def make_reader(namespace: Namespace, interface: str) -> InterfaceReader:
     return InterfaceReader(namespace, interface, patience=PATIENCE)
 
 
-class Batch:
-    """What one poll found to tell. Iterating makes the events, one at a time, each a fresh dict and whether it is wanted.
+Found = Tuple[Optional[Target], Change]
 
-    Unwanted ones (of a type that was not asked for) are there for who keeps a mirror or a log, and carry no number.
+
+class Batch:
+    """What one poll found to tell; false where that is nothing.
+
+    Iterating makes the events, one at a time, each a fresh dict and whether it is wanted. Unwanted ones (of a type that was
+    not asked for) are there for who keeps a mirror or a log, and carry no number. They are made a single time: to be told
+    again, they are to be found again.
     """
 
-    def __init__(
-        self, found: List[Tuple[Optional[Target], Change]], options: WatchOptions, encoder: Encoder, now: int
-    ) -> None:
+    def __init__(self, found: Iterator[Found], options: WatchOptions, encoder: Encoder, now: int) -> None:
+        self._next = next(found, None)
         self._found = found
         self._options = options
         self._encoder = encoder
         self._now = now
 
-    def __len__(self) -> int:
-        return len(self._found)
+    def __bool__(self) -> bool:
+        return self._next is not None
 
     def __iter__(self) -> Iterator[Tuple[Event, bool]]:
-        for target, change in self._found:
+        while self._next is not None:
+            target, change = self._next
+            self._next = next(self._found, None)
             wanted = change.type in self._options.types
             if target is None:
                 yield self._encoder.encode(change, self._now, wanted), wanted
@@ -119,19 +125,20 @@ class Watcher:
         if self._globs and (links_changed or now >= self._discover_at):
             complete = self._discover()
             self._discover_at = now + int(REDISCOVERY * SECOND) if complete else now
-        found: List[Tuple[Optional[Target], Change]] = []
-        found += [(None, change) for change in self.trouble.over(None) + self.trouble.begun(None)]
+        found: List[Tuple[Optional[Target], Iterable[Change]]] = []
+        found.append((None, self.trouble.over(None) + self.trouble.begun(None)))
         for namespace in self.namespaces:
             trouble, about = self._discovery_trouble[namespace.netns], Device("", namespace.netns)
-            found += [(None, change) for change in trouble.over(about) + trouble.begun(about)]
+            found.append((None, trouble.over(about) + trouble.begun(about)))
             for target in self._targets_in(namespace):
                 target.look()
-                found += [(target, change) for change in target.changes() if self._is_to_be_told(change)]
+                found.append((target, target.changes()))
         self._beats = bool(self._heartbeat) and now >= self._heartbeat_at
         if self._beats:
-            found.append((None, Change(event_types.WATCH_HEARTBEAT)))
+            found.append((None, [Change(event_types.WATCH_HEARTBEAT)]))
         self._started = True
-        return Batch(found, self.options, self._encoder, self._clock.wall_ns())
+        told = ((target, change) for target, some in found for change in some if self._is_to_be_told(change))
+        return Batch(told, self.options, self._encoder, self._clock.wall_ns())
 
     def confirm(self) -> None:
         """All that the last poll found was delivered."""

@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import changes
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink, attribute
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
@@ -78,7 +78,7 @@ class Floor:
 
 
 class Ours:
-    """KernelReader.read and diff. With ``share``, that share of peers is rewritten between two polls."""
+    """KernelReader.read and what changed, each change made once as for a watcher. With ``share``, that share of peers is rewritten between two polls."""
 
     name = "ours"
 
@@ -96,10 +96,10 @@ class Ours:
         before = self._device
         begun = time.perf_counter_ns()
         device = self._reader.read()
-        changes = diff(before, device)
+        found = sum(1 for _change in changes(before, device))
         ns = time.perf_counter_ns() - begun
         self._device = device
-        return Poll(ns, len(changes))
+        return Poll(ns, found)
 
     def close(self) -> None:
         self._reader.close()

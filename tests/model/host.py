@@ -219,8 +219,9 @@ class Host:
             + keys
         )
         messages: list[list[bytes]] = [[]]
+        ends = chance.choice([0.02, 0.2])
         for peer in interface.peers.values():
-            if chance.random() < 0.2:
+            if chance.random() < ends:
                 messages.append([])
             rest = list(peer.allowed_ips)
             cut = chance.randrange(len(rest) + 1) if chance.random() < 0.3 else len(rest)

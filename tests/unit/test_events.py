@@ -118,7 +118,7 @@ CONTRACT: list[tuple[Change, Event]] = [
 
 @pytest.mark.parametrize(("change", "said"), CONTRACT, ids=lambda one: one.type if isinstance(one, Change) else "")
 def test_what_an_event_says(change: Change, said: Event) -> None:
-    event = Encoder("gw1", {key(1): "office"}).encode(change._replace(state="up", age=10.0004), START + 1_500_000_000)
+    event = Encoder("gw1", {key(1): "office"}).encode(change._replace(liveness=("up", 10.0004)), START + 1_500_000_000)
     there, of_peer = change.device is not None, change.peer is not None
     device, shown = event.pop("device"), event.pop("peer")
     assert event == {

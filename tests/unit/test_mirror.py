@@ -170,14 +170,14 @@ def test_a_mirror_is_enough_to_know_the_device_but_for_its_counters(what: dict[s
 
 def event_of(kind: str, **change: Any) -> dict[str, Any]:
     one = peer(1, endpoint="192.0.2.1:1", allowed_ips=["10.0.0.1/32"], handshake=0, persistent_keepalive=25)
-    named = {"device": Device("wg0"), "peer": one if kind.startswith("peer_") else None, "state": "up", **change}
+    named = {"device": Device("wg0"), "peer": one if kind.startswith("peer_") else None, "liveness": ("up", None), **change}
     return Encoder("gw1", {}).encode(Change(kind, **named), START)
 
 
 def test_an_event_tells_only_the_fact_it_is_about() -> None:
     """It carries the whole peer. Were that taken over, the mirror would be ahead, and a restart would miss the rest."""
     state: State = {}
-    added = event_of("peer_added", peer=peer(1), state="never")
+    added = event_of("peer_added", peer=peer(1), liveness=("never", None))
     apply(state, added)
     apply(state, event_of("peer_endpoint_changed", current=peer(1, endpoint="192.0.2.1:1").endpoint))
     (known,) = state["gw1", None, "wg0"]["peers"].values()
@@ -191,7 +191,7 @@ def test_events_about_the_watch_tell_nothing_of_peers(kind: str) -> None:
     apply(state, event_of("peer_added"))
     before = copy.deepcopy(state)
     apply(state, event_of(kind, device=None))
-    apply(state, event_of(kind, state=None))
+    apply(state, event_of(kind, liveness=(None, None)))
     assert state == before
 
 

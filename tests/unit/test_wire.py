@@ -29,8 +29,10 @@ from unit.wire import IFINDEX, PAD, SCALARS, allowed_ip, device_bytes, more_byte
 def decode(*messages: bytes) -> tuple[Device, list[Peer]]:
     """The device and its peers, in the order of the answer."""
     found = DeviceBytes([(body, 0, len(body)) for body in messages])
-    peers = [decode_peer(one, lambda scope: f"scope{scope}")[0] for one in found.peers()]
-    return found.device(), peers
+    peers: dict[bytes, Peer] = {}
+    for one in found.peers(peers):
+        peers[one.key] = decode_peer(one, lambda scope: f"scope{scope}")[0]
+    return found.device(), list(peers.values())
 
 
 def decode_one(*allowed_ips: str, **changed: bytes) -> Peer:

@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Peers with new counters, handshakes and endpoints, from blocks in which nothing else changed. Pure.
+
+The fast path beside ``decode_peer`` of ``_wire.py``: what it gives is what that would give, or it gives nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+
+from ._model import END_OF_TIME, Peer
+from ._netlink import ATTRIBUTE_HEADER
+from ._wire import Places, decode_endpoint
+
+HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
+
+ScopeName = Callable[[int], str]
+
+_peer = partial(tuple.__new__, Peer)  # a third of the time of Peer(...), which is a function in Python
+
+
+SEVERAL = 4  # peers from which on columns are quicker than one peer after the other
+
+
+class Layout:
+    """Cuts a peer's field of one length into what changes all the time, its endpoint, and the rest."""
+
+    __slots__ = ("size", "_counters", "_cut", "_rest", "_handshake", "_rx", "_tx", "_endpoint", "_at", "_length")
+
+    def __init__(self, places: Places, size: int) -> None:
+        self.size = size
+        # In the order of the bytes: place in the field, form, what it is.
+        self._counters = sorted(
+            [
+                (HEADER + places.last_handshake, "qq", "handshake"),
+                (HEADER + places.rx_bytes, "Q", "rx"),
+                (HEADER + places.tx_bytes, "Q", "tx"),
+            ]
+        )
+        self._at, self._length = HEADER + places.endpoint, places.endpoint_length
+        values = list(self._counters)
+        if places.endpoint:
+            values.append((self._at, "%ds" % self._length, "endpoint"))
+        form, rest, at, position = "=", [], 0, 0
+        indexes = {"endpoint": 0}
+        for place, what, name in sorted(values):
+            form += "%ds%s" % (place - position, what)
+            rest.append(at)
+            indexes[name] = at + 1
+            at += 1 + len(what.lstrip("0123456789"))
+            position = place + struct.calcsize("=" + what)
+        self._cut = struct.Struct(form + "%ds" % (size - position))
+        self._rest = itemgetter(*rest, at)
+        self._handshake = itemgetter(indexes["handshake"], indexes["handshake"] + 1)
+        self._rx, self._tx, self._endpoint = indexes["rx"], indexes["tx"], indexes["endpoint"]
+
+    def patched(
+        self, peers: Sequence[Peer], before: Sequence[bytes], after: Sequence[bytes], scope_name: ScopeName
+    ) -> Optional[List[Peer]]:
+        """Peers with the new counters, handshakes and endpoints of their fields.
+
+        None where anything else changed in one, or has a time that is none.
+        """
+        if len(peers) >= SEVERAL:
+            return self._patched_together(peers, b"".join(before), b"".join(after), scope_name)
+        found = []
+        for peer, old, now in zip(peers, before, after):
+            one = self._patched(peer, self._cut.unpack(old), self._cut.unpack(now), scope_name)
+            if one is None:
+                return None
+            found.append(one)
+        return found
+
+    def _patched(self, peer: Peer, old: tuple, now: tuple, scope_name: ScopeName) -> Optional[Peer]:
+        if self._rest(now) != self._rest(old):
+            return None
+        key, secret, endpoint, allowed_ips, keepalive = peer[:5]
+        if now[self._endpoint] != old[self._endpoint]:
+            endpoint = decode_endpoint(now[self._endpoint], 0, self._length, scope_name)
+        seconds, nanoseconds = self._handshake(now)
+        if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < 1_000_000_000):
+            return None
+        handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
+        return _peer((key, secret, endpoint, allowed_ips, keepalive, handshake, now[self._rx], now[self._tx]))
+
+    def _patched_together(
+        self, peers: Sequence[Peer], old: bytes, now: bytes, scope_name: ScopeName
+    ) -> Optional[List[Peer]]:
+        """The same column by column, in C: on a busy hub most peers change from poll to poll."""
+        columns = _columns(tuple(self._counters), self.size, len(peers))
+        keys, secrets, endpoints, allowed_ips, keepalives = tuple(zip(*peers))[:5]
+        # With the old values put back, nothing may be new.
+        rest, size = bytearray(now), self.size
+        for place in columns.places:
+            rest[place::size] = old[place::size]
+        if rest != old:
+            if not self._length:
+                return None
+            at, length = self._at, self._length
+            for place in range(at, at + length):
+                rest[place::size] = old[place::size]
+            if rest != old:
+                return None
+            endpoints = [
+                endpoint
+                if now[start : start + length] == old[start : start + length]
+                else decode_endpoint(now, start, start + length, scope_name)
+                for endpoint, start in zip(endpoints, range(at, len(now), size))
+            ]
+        values = columns.cut.unpack(now)
+        seconds, nanoseconds, rx, tx = (values[column] for column in columns.slices)
+        if not (0 <= min(seconds) and max(seconds) < END_OF_TIME):
+            return None
+        if not (0 <= min(nanoseconds) and max(nanoseconds) < 1_000_000_000):
+            return None
+        handshakes = [
+            second * 1_000_000_000 + nanosecond // 1000 * 1000 for second, nanosecond in zip(seconds, nanoseconds)
+        ]
+        return list(map(_peer, zip(keys, secrets, endpoints, allowed_ips, keepalives, handshakes, rx, tx)))
+
+
+@lru_cache(maxsize=4096)
+def layout_of(places: Places, size: int) -> Optional[Layout]:
+    """Of a field of ``size`` bytes; None where its values are not all in it."""
+    return Layout(places, size) if places.last_handshake and places.rx_bytes and places.tx_bytes else None
+
+
+class _Columns(NamedTuple):
+    """Of so many fields in a row: where the values stand, and how to take them out."""
+
+    places: Sequence[int]  # of each byte in a field that is of a value
+    cut: struct.Struct
+    slices: Sequence[slice]  # seconds, nanoseconds, rx and tx
+
+
+@lru_cache(maxsize=256)
+def _columns(counters: Tuple[Tuple[int, str, str], ...], size: int, count: int) -> _Columns:
+    form, position = "", 0
+    places: List[int] = []
+    names: List[str] = []
+    for place, what, name in counters:
+        form += "%dx%s" % (place - position, what)
+        position = place + struct.calcsize("=" + what)
+        places += range(place, position)
+        names += [name] * len(what)
+    form += "%dx" % (size - position)
+    handshake = names.index("handshake")
+    firsts = (handshake, handshake + 1, names.index("rx"), names.index("tx"))
+    return _Columns(places, struct.Struct("=" + form * count), [slice(first, None, len(names)) for first in firsts])

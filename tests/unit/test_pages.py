@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is kept of a dump goes by itself when the next one takes its place, and several peers are patched as each alone."""
+
+from __future__ import annotations
+
+import gc
+import random
+import struct
+
+import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, Layout, layout_of
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Page
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import PeerBytes, decode_peer
+from model.host import Host
+from model.host import Namespace as HostNamespace
+from unit.watching import START, key
+from unit.wire import peer_bytes, sockaddr
+
+PEERS = 12
+PLACE = (None, "wg0")
+
+
+def test_the_pages_of_a_dump_are_freed_without_the_collector() -> None:
+    """A page that led back to itself kept the whole dump until the collector came by: megabytes at each poll."""
+    host = Host(random.Random(1))
+    host.add_interface(None, "wg0", "kernel")
+    interface = host.interfaces[PLACE]
+    for number in range(30):
+        host.add_peer(interface, number + 1)
+    reader = KernelReader(HostNamespace(host, PLACE), "wg0")  # type: ignore[arg-type]
+    reader.read()
+    gc.collect()
+    gc.disable()
+    try:
+        for _poll in range(5):
+            for peer in interface.peers.values():
+                peer.rx += 1
+            reader.read()
+        pages = [one for one in gc.get_objects() if isinstance(one, Page)]
+    finally:
+        gc.enable()
+        reader.close()
+    assert len(pages) == len(reader._pages._pages)
+
+
+def field(number: int, **changed: bytes) -> bytes:
+    """A peer's block, with its header."""
+    return peer_bytes(number, "10.0.0.1/32", "fd00::1/128", **changed)
+
+
+def decoded(block: bytes) -> Peer:
+    return decode_peer(PeerBytes(key(0), [(block, HEADER, len(block))]), str)[0]._replace(public_key=block[8:40])
+
+
+def layout() -> Layout:
+    block = field(1)
+    places = decode_peer(PeerBytes(key(1), [(block, HEADER, len(block))]), str)[1]
+    assert places is not None
+    found = layout_of(places, len(block))
+    assert found is not None
+    return found
+
+
+def moved_on(chance: random.Random) -> dict[str, bytes]:
+    changed = {
+        "LAST_HANDSHAKE_TIME": struct.pack("=qq", START // 10**9 + chance.randrange(100), chance.randrange(10**9)),
+        "RX_BYTES": struct.pack("=Q", chance.randrange(1 << 64)),
+        "TX_BYTES": struct.pack("=Q", chance.randrange(1 << 64)),
+        "ENDPOINT": sockaddr("198.51.100.7", chance.randrange(1, 1 << 16)),
+    }
+    return {name: value for name, value in changed.items() if chance.random() < 0.7}
+
+
+@pytest.mark.parametrize("count", [1, 2, PEERS])
+def test_peers_are_patched_as_they_would_be_decoded(count: int) -> None:
+    chance = random.Random(count)
+    for _round in range(50):
+        before = [field(number) for number in range(count)]
+        after = [field(number, **moved_on(chance)) for number in range(count)]
+        patched = layout().patched(list(map(decoded, before)), before, after, str)
+        assert patched == list(map(decoded, after))
+
+
+@pytest.mark.parametrize("count", [1, PEERS])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"PERSISTENT_KEEPALIVE_INTERVAL": struct.pack("=H", 26)}, id="another value"),
+        pytest.param({"PRESHARED_KEY": bytes([7]) * 32}, id="another secret"),
+        pytest.param({"LAST_HANDSHAKE_TIME": struct.pack("=qq", -1, 0)}, id="a time before all times"),
+        pytest.param({"LAST_HANDSHAKE_TIME": struct.pack("=qq", 1 << 40, 0)}, id="a time after all times"),
+        pytest.param({"LAST_HANDSHAKE_TIME": struct.pack("=qq", 1, 10**9)}, id="nanoseconds that are none"),
+    ],
+)
+def test_what_else_changes_is_left_to_the_decoder(count: int, changed: dict[str, bytes]) -> None:
+    """One peer of many is enough."""
+    before = [field(number) for number in range(count)]
+    after = [field(number, **(changed if number == count // 2 else {})) for number in range(count)]
+    assert layout().patched(list(map(decoded, before)), before, after, str) is None
+
+
+def test_the_attributes_that_change_are_those_of_the_kernel() -> None:
+    """Were one renamed, the cases above would change nothing."""
+    for name in ("LAST_HANDSHAKE_TIME", "RX_BYTES", "TX_BYTES", "ENDPOINT", "PRESHARED_KEY"):
+        assert isinstance(getattr(_wire, f"WGPEER_A_{name}"), int)

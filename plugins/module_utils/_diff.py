@@ -34,7 +34,9 @@ def changes(previous: Optional[Device], current: Optional[Device], initial: bool
         return iter(())
     if previous is None:
         added = [Change(event_types.INTERFACE_ADDED, current, initial=initial)]
-        return chain(added, _all(event_types.PEER_ADDED, current, sorted_peers(current), initial)) if current else iter(())
+        return (
+            chain(added, _all(event_types.PEER_ADDED, current, sorted_peers(current), initial)) if current else iter(())
+        )
     if current is None:
         removed = [Change(event_types.INTERFACE_REMOVED, previous)]
         return chain(_all(event_types.PEER_REMOVED, previous, sorted_peers(previous)), removed)

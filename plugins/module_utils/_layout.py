@@ -106,17 +106,17 @@ class Layout:
                 rest[place::size] = old[place::size]
             if rest != old:
                 return None
-            endpoints = [
+            endpoints = tuple(
                 endpoint
                 if now[start : start + length] == old[start : start + length]
                 else decode_endpoint(now, start, start + length, scope_name)
                 for endpoint, start in zip(endpoints, range(at, len(now), size))
-            ]
+            )
         values = columns.cut.unpack(now)
         seconds, nanoseconds, rx, tx = (values[column] for column in columns.slices)
-        if not (0 <= min(seconds) and max(seconds) < END_OF_TIME):
+        if not (min(seconds) >= 0 and max(seconds) < END_OF_TIME):
             return None
-        if not (0 <= min(nanoseconds) and max(nanoseconds) < 1_000_000_000):
+        if not (min(nanoseconds) >= 0 and max(nanoseconds) < 1_000_000_000):
             return None
         handshakes = [
             second * 1_000_000_000 + nanosecond // 1000 * 1000 for second, nanosecond in zip(seconds, nanoseconds)

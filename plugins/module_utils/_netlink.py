@@ -39,7 +39,10 @@ GENERIC_HEADER = struct.Struct("=BBH")  # genlmsghdr: command, version, reserved
 ATTRIBUTE_HEADER = struct.Struct("=HH")  # nlattr: length, type
 ERROR_CODE = struct.Struct("=i")
 MAX_ERRNO = 4095  # include/linux/err.h
-MSG_TRUNC, MSG_DONTWAIT = int(socket.MSG_TRUNC), int(socket.MSG_DONTWAIT)  # as flags of an enum they cost 2 us each time
+MSG_TRUNC, MSG_DONTWAIT = (
+    int(socket.MSG_TRUNC),
+    int(socket.MSG_DONTWAIT),
+)  # as flags of an enum they cost 2 us each time
 _ZEROS = memoryview(bytes(RECEIVE_BUFFER))
 
 Attribute = Tuple[int, int, int]  # type, first byte, byte after the last

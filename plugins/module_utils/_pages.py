@@ -26,6 +26,7 @@ from ._netlink import Datagram
 from ._reuse import fingerprint
 from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
 
+
 class Field(NamedTuple):
     """A part of a datagram: the block of a peer, or what stands between blocks. Places only where a peer begins."""
 
@@ -98,9 +99,7 @@ class Page:
 
     __slots__ = ("data", "messages", "ends", "secrets", "mark", "plan", "peers")
 
-    def __init__(
-        self, datagram: Datagram, secrets: Sequence[int], plan: Plan, peers: List[Optional[Peer]]
-    ) -> None:
+    def __init__(self, datagram: Datagram, secrets: Sequence[int], plan: Plan, peers: List[Optional[Peer]]) -> None:
         self.secrets = tuple(secrets)  # offsets
         self.mark, self.data = self._without_secrets(datagram.data)
         self.messages, self.ends = datagram.messages, datagram.ends

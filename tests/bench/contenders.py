@@ -78,7 +78,10 @@ class Floor:
 
 
 class Ours:
-    """KernelReader.read and what changed, each change made once as for a watcher. With ``share``, that share of peers is rewritten between two polls."""
+    """KernelReader.read, and each change made, as for a watcher.
+
+    With ``share``, that share of peers is rewritten between two polls.
+    """
 
     name = "ours"
 

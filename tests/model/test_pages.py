@@ -110,4 +110,5 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
         before = device
     assert ways["followed"] > polls / 4
     assert ways["together"] > polls / 100, "several peers of one datagram at once"
-    figure(f"{polls} polls, {ways['followed']} of them followed, {ways['together']} times several peers at once, 0 other than decoded afresh")
+    ways_taken = f"{ways['followed']} of them followed, {ways['together']} times several peers at once"
+    figure(f"{polls} polls, {ways_taken}, 0 other than decoded afresh")

@@ -170,7 +170,12 @@ def test_a_mirror_is_enough_to_know_the_device_but_for_its_counters(what: dict[s
 
 def event_of(kind: str, **change: Any) -> dict[str, Any]:
     one = peer(1, endpoint="192.0.2.1:1", allowed_ips=["10.0.0.1/32"], handshake=0, persistent_keepalive=25)
-    named = {"device": Device("wg0"), "peer": one if kind.startswith("peer_") else None, "liveness": ("up", None), **change}
+    named = {
+        "device": Device("wg0"),
+        "peer": one if kind.startswith("peer_") else None,
+        "liveness": ("up", None),
+        **change,
+    }
     return Encoder("gw1", {}).encode(Change(kind, **named), START)
 
 

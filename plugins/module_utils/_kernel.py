@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Callable, Optional
+from typing import Callable, Optional, Type
 
 from ._errors import (
     InterfaceGone,
@@ -22,7 +22,7 @@ from ._errors import (
 from ._model import KERNEL, Device
 from ._netlink import TEMPORARY_ERRORS, GenericNetlink, attribute
 from ._netns import Namespace
-from ._pages import Pages
+from ._wire import Decoder
 
 FAMILY = "wireguard"
 FAMILY_VERSION = 1
@@ -34,18 +34,25 @@ BACKOFF = 0.01  # seconds, doubled with each attempt: 0.31 s in all
 
 
 class KernelReader:
-    """Reads one interface, poll after poll. Keeps a socket and what did not change; not for use by two threads at once."""
+    """Reads one interface, poll after poll. Keeps a socket, and its decoder what that wants; not for two threads at once."""
 
     backend = KERNEL
 
-    def __init__(self, namespace: Namespace, interface: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        namespace: Namespace,
+        interface: str,
+        decoder: Type[Decoder] = Decoder,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """With ``Pages`` for a decoder, what did not change since the last poll is the same object."""
         self.namespace = namespace
         self.interface = interface
         self._request = attribute(WGDEVICE_A_IFNAME, interface.encode() + b"\0")
         self._sleep = sleep
         self._netlink: Optional[GenericNetlink] = None
         self._family = 0
-        self._pages = Pages(namespace.link_name)
+        self._decoder = decoder(namespace.link_name)
 
     def close(self) -> None:
         if self._netlink is not None:
@@ -74,14 +81,14 @@ class KernelReader:
         try:
             netlink = self._open()
             datagrams = netlink.dump(
-                self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._pages.recognise
+                self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._decoder.recognise
             )
         except OSError as error:
             raise self._explain(error) from None
         if not any(datagram.messages for datagram in datagrams):
             raise MalformedReply("The kernel's answer about interface %s%s is empty" % (self.interface, self.namespace))
         ifindex, up = self.namespace.link(self.interface)
-        return self._pages.device(datagrams, ifindex, interface=self.interface, netns=self.namespace.netns, up=up)
+        return self._decoder.device(datagrams, ifindex, interface=self.interface, netns=self.namespace.netns, up=up)
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:

@@ -19,12 +19,11 @@ from operator import ne
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import _collector
-from ._errors import Temporary
 from ._layout import HEADER, Layout, layout_of
 from ._model import Device, Peer
 from ._netlink import Datagram
 from ._reuse import fingerprint
-from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
+from ._wire import NO_KEY, Decoder, DeviceBytes, PeerBytes, Places, check_link, decode_peer, peer_key
 
 
 class Field(NamedTuple):
@@ -212,11 +211,11 @@ class _Changes:
         return after if places == field.places and after.preshared_key == peer.preshared_key else None
 
 
-class Pages:
+class Pages(Decoder):
     """The last dump of an interface, and the device that it was decoded to."""
 
     def __init__(self, scope_name: Callable[[int], str]) -> None:
-        self._scope_name = scope_name
+        super().__init__(scope_name)
         self._pages: List[Optional[Page]] = []  # None: not to be kept
         self._device: Optional[Device] = None
         self._room = 128 << 10  # bytes, what glibc keeps by itself
@@ -227,15 +226,11 @@ class Pages:
         return page.recognise(buffer, size) if page is not None else None
 
     def device(self, datagrams: List[Datagram], ifindex: Optional[int], **link: Any) -> Device:
-        """The device of a whole dump; ``link`` is what the dump does not tell. Last poll's objects where they still hold.
-
-        MalformedReply, or Temporary, also where it is not the link that has this index; the memory is then as it was.
-        """
+        """Last poll's objects where they still hold. After an error the memory is as it was."""
         self._keep_room(sum(len(one.data) for one in datagrams))
         with _collector.paused():
             found = self._followed(datagrams) or self._decoded(datagrams)
-        if ifindex is not None and ifindex != found.device.ifindex:
-            raise Temporary("The interface was made anew while it was read")
+        check_link(found.device, ifindex)
         device = found.device._replace(**link)
         before = self._device
         if before is not None and device.peers is before.peers and device[:-1] == before[:-1]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import platform
 from typing import Any, Dict
 
-from . import _options
+from . import _options, _wait_options
 from ._clock import Clock
 from ._discovery import check_interfaces, is_glob
 from ._errors import InterfaceGone, InvalidArgument
 from ._gather import with_existing
 from ._netns import Namespace
+from ._pages import Pages
 from ._reader import InterfaceReader
 from ._wait import Wait, WaitOptions
 
@@ -27,7 +28,7 @@ def watch_peers(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     timeout, delay = _options.number("timeout", params["timeout"], 0), _options.number("delay", params["delay"], 0)
     options = WaitOptions(
         condition=params["condition"],
-        expected=_options.expected(params["endpoint"], params["allowed_ips"]),
+        expected=_wait_options.expected(params["endpoint"], params["allowed_ips"]),
         peers=None if peers is None else tuple(peers),
         match_all=params["match"] == "all",
         timeout=0 if check_mode else timeout,
@@ -37,9 +38,9 @@ def watch_peers(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         host=platform.node(),
         names=_options.names("names", params["names"]),
     )
-    baseline = _options.baseline("baseline", params["baseline"], interface, params["netns"])
+    baseline = _wait_options.baseline("baseline", params["baseline"], interface, params["netns"])
     namespace = Namespace(params["netns"])
-    reader = InterfaceReader(namespace, interface, params["backend"])
+    reader = InterfaceReader(namespace, interface, params["backend"], decoder=Pages)
     try:
         outcome = Wait(reader, options, baseline, Clock()).run()
     except InterfaceGone as error:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Optional, Union
+from typing import Callable, Optional, Type, Union
 
 from ._errors import (
     InterfaceGone,
@@ -21,6 +21,7 @@ from ._kernel import KernelReader
 from ._model import KERNEL, USERSPACE, Device
 from ._netns import Namespace
 from ._userspace import SOCKET_DIRECTORY, UserspaceReader, socket_path
+from ._wire import Decoder
 
 AUTO = "auto"
 BACKENDS = (AUTO, KERNEL, USERSPACE)
@@ -40,13 +41,15 @@ class InterfaceReader:
         backend: str = AUTO,
         directory: str = SOCKET_DIRECTORY,
         patience: Optional[float] = None,
+        decoder: Type[Decoder] = Decoder,
     ) -> None:
-        """``patience`` is for a daemon's answer, see UserspaceReader."""
+        """``patience`` is for a daemon's answer, see UserspaceReader; ``decoder`` for the kernel's, see KernelReader."""
         self.namespace = namespace
         self.interface = interface
         self.backend = backend
         self._directory = directory
         self._patience = patience
+        self._decoder = decoder
         self._last: Optional[Union[KernelReader, UserspaceReader]] = None
         self._generation = namespace.generation
 
@@ -88,7 +91,7 @@ class InterfaceReader:
         if self.backend == USERSPACE:
             return self._keep(self._userspace())
         try:
-            return self._keep(lambda: KernelReader(self.namespace, self.interface))
+            return self._keep(lambda: KernelReader(self.namespace, self.interface, self._decoder))
         except (InterfaceGone, NotWireGuard, NoKernelModule) as error:
             if self.backend == AUTO and self._socket_is_ours(error):
                 return self._keep(self._userspace())

@@ -16,6 +16,7 @@ from ._liveness import DEFAULTS, LivenessOptions
 from ._mirror import Place
 from ._model import Device
 from ._netns import NEEDED_FOR_FINDING, NEEDED_FOR_NETNS, Namespace, require_pyroute2
+from ._pages import Pages
 from ._reader import InterfaceReader
 from ._record import Record
 from ._target import Inventory, Target, Trouble
@@ -46,7 +47,7 @@ class WatchOptions(NamedTuple):
 
 
 def make_reader(namespace: Namespace, interface: str) -> InterfaceReader:
-    return InterfaceReader(namespace, interface, patience=PATIENCE)
+    return InterfaceReader(namespace, interface, patience=PATIENCE, decoder=Pages)
 
 
 Found = Tuple[Optional[Target], Change]

@@ -9,11 +9,11 @@ import socket
 import struct
 from functools import lru_cache, partial
 from socket import inet_ntop
-from typing import Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
 from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
-from ._netlink import ATTRIBUTE_HEADER, attributes
+from ._netlink import ATTRIBUTE_HEADER, Datagram, attributes
 from ._reuse import fingerprint
 
 Message = Tuple[bytes, int, int]  # datagram, first byte of the attributes, byte after the last
@@ -104,6 +104,36 @@ class DeviceBytes:
             self._fields["listen_port"] = _number(U16, buffer, first, last)
         elif kind == WGDEVICE_A_FWMARK:
             self._fields["fwmark"] = _number(U32, buffer, first, last)
+
+
+class Decoder:
+    """Decodes each dump by itself, for who reads once. ``Pages`` (``_pages.py``) is the one for who reads on and on."""
+
+    def __init__(self, scope_name: Callable[[int], str]) -> None:
+        self._scope_name = scope_name
+
+    def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
+        """A datagram of the last dump that need not be looked into again."""
+        return None
+
+    def device(self, datagrams: List[Datagram], ifindex: Optional[int], **link: Any) -> Device:
+        """The device of a whole dump; ``link`` is what the dump does not tell.
+
+        MalformedReply, or Temporary, also where it is not the link that has this index.
+        """
+        found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
+        peers: Dict[bytes, Peer] = {}
+        for raw in found.peers(peers):
+            peers[raw.key] = decode_peer(raw, self._scope_name)[0]
+        device = found.device()
+        check_link(device, ifindex)
+        return device._replace(peers=peers, **link)
+
+
+def check_link(device: Device, ifindex: Optional[int]) -> None:
+    """Temporary where another link has its name by now."""
+    if ifindex is not None and ifindex != device.ifindex:
+        raise Temporary("The interface was made anew while it was read")
 
 
 def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer, Optional[Places]]:

@@ -21,6 +21,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import c
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink, attribute
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 
 from .rewrite import RewrittenDump, rewrite
 
@@ -86,7 +87,7 @@ class Ours:
     name = "ours"
 
     def __init__(self, interface: str, share: float = 0.0) -> None:
-        self._reader = KernelReader(Namespace(None), interface)
+        self._reader = KernelReader(Namespace(None), interface, Pages)
         self._share = share
         self._dump: RewrittenDump | None = rewrite(self._reader) if share else None
         self._device = self._reader.read()

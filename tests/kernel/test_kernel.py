@@ -25,6 +25,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
     unpack_allowed_ip,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from lab import Interface, Network, generate_preshared_key, star, wait_for
@@ -38,7 +39,7 @@ def reader() -> Iterator[Callable[[Interface], InterfaceReader]]:
     opened: list[InterfaceReader] = []
 
     def make(interface: Interface) -> InterfaceReader:
-        opened.append(InterfaceReader(Namespace(interface.host.namespace), interface.name))
+        opened.append(InterfaceReader(Namespace(interface.host.namespace), interface.name, decoder=Pages))
         return opened[-1]
 
     yield make

@@ -30,6 +30,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import snapshot_state
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer, unpack_allowed_ip
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record, wall_age
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from lab.leaks import Search
@@ -181,7 +182,7 @@ class KernelCases:
             spoiled = mutate.spoil_dump(chance, base)
         asked: list[int] = []
         kernel = Kernel(kernel_that_says(base, asked))
-        reader = KernelReader(Namespace(kernel), "wg0", sleep=lambda _seconds: None)  # type: ignore[arg-type]
+        reader = KernelReader(Namespace(kernel), "wg0", Pages, sleep=lambda _seconds: None)  # type: ignore[arg-type]
         before = reader.read()
         kernel.answers = [kernel_that_says(spoiled, asked)]
         asked.clear()

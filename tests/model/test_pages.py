@@ -9,8 +9,9 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel, _layout, _pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel, _layout
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from model.host import Host, Interface
 from model.host import Namespace as HostNamespace
 
@@ -72,9 +73,9 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
         return counted
 
     monkeypatch.setattr(_kernel, "BACKOFF", 0)
-    monkeypatch.setattr(_pages.Pages, "_followed", count("followed", _pages.Pages._followed))
-    monkeypatch.setattr(_pages.Pages, "_decoded", count("decoded", _pages.Pages._decoded))
-    monkeypatch.setattr(_pages.Pages, "recognise", count("recognised", _pages.Pages.recognise))
+    monkeypatch.setattr(Pages, "_followed", count("followed", Pages._followed))
+    monkeypatch.setattr(Pages, "_decoded", count("decoded", Pages._decoded))
+    monkeypatch.setattr(Pages, "recognise", count("recognised", Pages.recognise))
     monkeypatch.setattr(_layout.Layout, "_patched_together", count("together", _layout.Layout._patched_together))
     polls = 100_000 if full else 5_000
     chance = random.Random(SEED)
@@ -87,7 +88,7 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
             interface = host.interfaces[PLACE]
             for _peer in range(chance.choice([1, 5, 30])):
                 host.add_peer(interface, chance.randrange(1, 1 << 200))
-            reader = KernelReader(HostNamespace(host, PLACE), "wg0")  # type: ignore[arg-type]
+            reader = KernelReader(HostNamespace(host, PLACE), "wg0", Pages)  # type: ignore[arg-type]
             before = reader.read()
         for _change_number in range(chance.choice([0, 0, 1, 1, 2, 20])):
             _change(host, interface, chance)
@@ -102,7 +103,7 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
             known = before.peers.get(key)
             assert known is peer or known != peer, "an unchanged peer is the same object"
         assert device is before or device != before
-        for page in reader._pages._pages:
+        for page in reader._decoder._pages:
             assert page is not None
             for secret in SECRETS:
                 assert secret.to_bytes(32, "big")[:8] not in page.data

@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments, _kernel, _pages, _userspace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from integration import confession
@@ -56,7 +57,7 @@ def kernel_readers(_folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: bool) 
         if spoil:
             said[:] = mutate.spoil_dump(chance, said)
         kernel.opened.clear()
-        yield InterfaceReader(namespace, "wg0", "kernel")
+        yield InterfaceReader(namespace, "wg0", "kernel", decoder=Pages)
 
 
 def daemon_readers(patience: float | None) -> Callable[[Path, pytest.MonkeyPatch, bool], Readers]:

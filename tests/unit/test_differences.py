@@ -18,6 +18,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import ATTEMPTS, KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from unit.watching import FakeClock, World, peer, poll, short
 from unit.wire import Kernel, device_bytes, dump, more_bytes, peer_bytes
@@ -39,7 +40,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Kernel], Watcher]:
         return Watcher(
             WatchOptions(patterns=[INTERFACE], host="gw1"),
             clock=FakeClock(),
-            make_reader=lambda namespace, interface: KernelReader(namespace, interface, sleep=lambda _seconds: None),
+            make_reader=lambda namespace, interface: KernelReader(
+                namespace, interface, Pages, sleep=lambda _seconds: None
+            ),
         )
 
     return make

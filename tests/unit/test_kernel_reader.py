@@ -14,6 +14,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils import _errors
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import ATTEMPTS, KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GENL_ID_CTRL, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from unit.watching import key
 from unit.wire import FAMILY, Answer, Kernel, device_bytes, dump, family, peer_bytes, refusal
 
@@ -26,7 +27,7 @@ class Reading:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.slept: list[float] = []
-        self.reader = KernelReader(Namespace(None), INTERFACE, sleep=self.slept.append)
+        self.reader = KernelReader(Namespace(None), INTERFACE, Pages, sleep=self.slept.append)
         self.read = self.reader.read
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _options
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _options, _wait_options
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import Expected
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InvalidArgument
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import Timers
@@ -176,7 +176,7 @@ def test_a_timer_that_can_not_be_is_named(given: Any, sentence: str) -> None:
     ],
 )
 def test_an_endpoint_is_an_address_with_a_port_or_without(endpoint: str | None, host: str | None, port: int) -> None:
-    assert _options.expected(endpoint, None) == Expected(host, port, None)
+    assert _wait_options.expected(endpoint, None) == Expected(host, port, None)
 
 
 @pytest.mark.parametrize(
@@ -189,21 +189,21 @@ def test_an_endpoint_is_an_address_with_a_port_or_without(endpoint: str | None, 
     ],
 )
 def test_an_endpoint_is_no_host_name(endpoint: str, why: str) -> None:
-    assert refused(_options.expected, endpoint, None) == (
+    assert refused(_wait_options.expected, endpoint, None) == (
         f"endpoint is {endpoint!r}, which is neither an IP address nor an address and a port: {why}. Host names are not "
         "looked up: WireGuard keeps addresses"
     )
 
 
 def test_allowed_ips_are_a_set_of_networks() -> None:
-    expected = _options.expected(None, ["2001:db8::/32", "10.0.0.7/24", "10.0.0.0/24"])
+    expected = _wait_options.expected(None, ["2001:db8::/32", "10.0.0.7/24", "10.0.0.0/24"])
     assert expected == Expected(None, None, (parse_allowed_ip("10.0.0.0/24"), parse_allowed_ip("2001:db8::/32")))
-    assert _options.expected(None, []).allowed_ips == ()  # none at all is a set too
+    assert _wait_options.expected(None, []).allowed_ips == ()  # none at all is a set too
 
 
 @pytest.mark.parametrize("given", ["10.0.0.0/33", "office", ""])
 def test_what_is_no_network(given: str) -> None:
-    assert refused(_options.expected, None, ["10.0.0.0/24", given]) == (
+    assert refused(_wait_options.expected, None, ["10.0.0.0/24", given]) == (
         f"allowed_ips has a value that is no network: {given!r} does not appear to be an IPv4 or IPv6 network"
     )
 
@@ -221,9 +221,9 @@ def devices(*interfaces: str, netns: str | None = None) -> list[dict[str, Any]]:
 
 def test_a_baseline_is_the_device_of_that_name_and_namespace() -> None:
     records = devices("wg0", "wg1") + devices("wg1", netns="blue")
-    assert _options.baseline("baseline", None, "wg1", None) is None
+    assert _wait_options.baseline("baseline", None, "wg1", None) is None
     for netns in (None, "blue"):
-        found = _options.baseline("baseline", records, "wg1", netns)
+        found = _wait_options.baseline("baseline", records, "wg1", netns)
         assert found is not None
         assert (found.interface, found.netns, list(found.peers)) == ("wg1", netns, [key(1)])
 
@@ -242,7 +242,7 @@ def test_a_baseline_is_the_device_of_that_name_and_namespace() -> None:
     ],
 )
 def test_a_baseline_without_the_device(netns: str | None, records: list[dict[str, Any]], sentence: str) -> None:
-    assert refused(_options.baseline, "baseline", records, "wg0", netns) == f"baseline has no device {sentence}"
+    assert refused(_wait_options.baseline, "baseline", records, "wg0", netns) == f"baseline has no device {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_baseline_without_the_device(netns: str | None, records: list[dict[str
 )
 def test_a_baseline_of_another_shape(damage: dict[str, Any]) -> None:
     (record,) = devices("wg0")
-    assert refused(_options.baseline, "baseline", [{**record, **damage}], "wg0", None) == (
+    assert refused(_wait_options.baseline, "baseline", [{**record, **damage}], "wg0", None) == (
         "baseline has an entry for wg0 that is not of the shape that wg_device_info returns in devices: give it whole, "
         "without peers or keys taken out"
     )
@@ -268,7 +268,7 @@ def test_a_baseline_of_another_shape(damage: dict[str, Any]) -> None:
 def test_a_baseline_with_a_key_taken_out(missing: str) -> None:
     (record,) = devices("wg0")
     del record[missing]
-    assert "is not of the shape" in refused(_options.baseline, "baseline", [record], "wg0", None)
+    assert "is not of the shape" in refused(_wait_options.baseline, "baseline", [record], "wg0", None)
 
 
 @pytest.mark.parametrize(
@@ -277,4 +277,4 @@ def test_a_baseline_with_a_key_taken_out(missing: str) -> None:
 def test_a_baseline_with_a_peers_key_taken_out(missing: str) -> None:
     (record,) = devices("wg0")
     del record["peers"][0][missing]
-    assert "is not of the shape" in refused(_options.baseline, "baseline", [record], "wg0", None)
+    assert "is not of the shape" in refused(_wait_options.baseline, "baseline", [record], "wg0", None)

@@ -14,7 +14,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, Layout, layout_of
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Page
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Page, Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import PeerBytes, decode_peer
 from model.host import Host
 from model.host import Namespace as HostNamespace
@@ -32,7 +32,7 @@ def test_the_pages_of_a_dump_are_freed_without_the_collector() -> None:
     interface = host.interfaces[PLACE]
     for number in range(30):
         host.add_peer(interface, number + 1)
-    reader = KernelReader(HostNamespace(host, PLACE), "wg0")  # type: ignore[arg-type]
+    reader = KernelReader(HostNamespace(host, PLACE), "wg0", Pages)  # type: ignore[arg-type]
     reader.read()
     gc.collect()
     gc.disable()
@@ -45,7 +45,7 @@ def test_the_pages_of_a_dump_are_freed_without_the_collector() -> None:
     finally:
         gc.enable()
         reader.close()
-    assert len(pages) == len(reader._pages._pages)
+    assert len(pages) == len(reader._decoder._pages)
 
 
 def field(number: int, **changed: bytes) -> bytes:

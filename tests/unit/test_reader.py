@@ -20,6 +20,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from lab import uapi
 from unit.wire import Kernel, device_bytes, dump, peer_bytes, refusal
@@ -48,7 +49,7 @@ def without_module(kernel: MakeKernel) -> Kernel:
 
 
 def reader(folder: Path, backend: str = "auto", name: str = NAME) -> InterfaceReader:
-    return InterfaceReader(Namespace(None), name, backend, str(folder))
+    return InterfaceReader(Namespace(None), name, backend, str(folder), decoder=Pages)
 
 
 # --- which one

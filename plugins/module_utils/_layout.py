@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence
 
 from ._model import END_OF_TIME, Peer
 from ._netlink import ATTRIBUTE_HEADER
@@ -30,12 +30,25 @@ SEVERAL = 4  # peers from which on columns are quicker than one peer after the o
 class Layout:
     """Cuts a peer's field of one length into what changes all the time, its endpoint, and the rest."""
 
-    __slots__ = ("size", "_counters", "_cut", "_rest", "_handshake", "_rx", "_tx", "_endpoint", "_at", "_length")
+    __slots__ = (
+        "size",
+        "_cut",
+        "_rest",
+        "_handshake",
+        "_rx",
+        "_tx",
+        "_endpoint",
+        "_at",
+        "_length",
+        "_counters",
+        "_order",
+        "_mutable",
+    )
 
     def __init__(self, places: Places, size: int) -> None:
         self.size = size
         # In the order of the bytes: place in the field, form, what it is.
-        self._counters = sorted(
+        counters = sorted(
             [
                 (HEADER + places.last_handshake, "qq", "handshake"),
                 (HEADER + places.rx_bytes, "Q", "rx"),
@@ -43,7 +56,7 @@ class Layout:
             ]
         )
         self._at, self._length = HEADER + places.endpoint, places.endpoint_length
-        values = list(self._counters)
+        values = list(counters)
         if places.endpoint:
             values.append((self._at, "%ds" % self._length, "endpoint"))
         form, rest, at, position = "=", [], 0, 0
@@ -58,6 +71,16 @@ class Layout:
         self._rest = itemgetter(*rest, at)
         self._handshake = itemgetter(indexes["handshake"], indexes["handshake"] + 1)
         self._rx, self._tx, self._endpoint = indexes["rx"], indexes["tx"], indexes["endpoint"]
+        form, position, names = "=", 0, []
+        self._mutable: List[int] = []  # where those bytes stand that may change all the time
+        for place, what, name in counters:
+            form += "%dx%s" % (place - position, what)
+            position = place + struct.calcsize("=" + what)
+            self._mutable += range(place, position)
+            names += [name] * len(what)
+        self._counters = struct.Struct(form + "%dx" % (size - position))
+        seconds = names.index("handshake")
+        self._order = itemgetter(seconds, seconds + 1, names.index("rx"), names.index("tx"))
 
     def patched(
         self, peers: Sequence[Peer], before: Sequence[bytes], after: Sequence[bytes], scope_name: ScopeName
@@ -92,11 +115,10 @@ class Layout:
         self, peers: Sequence[Peer], old: bytes, now: bytes, scope_name: ScopeName
     ) -> Optional[List[Peer]]:
         """The same column by column, in C: on a busy hub most peers change from poll to poll."""
-        columns = _columns(tuple(self._counters), self.size, len(peers))
         keys, secrets, endpoints, allowed_ips, keepalives = tuple(zip(*peers))[:5]
         # With the old values put back, nothing may be new.
         rest, size = bytearray(now), self.size
-        for place in columns.places:
+        for place in self._mutable:
             rest[place::size] = old[place::size]
         if rest != old:
             if not self._length:
@@ -112,8 +134,7 @@ class Layout:
                 else decode_endpoint(now, start, start + length, scope_name)
                 for endpoint, start in zip(endpoints, range(at, len(now), size))
             )
-        values = columns.cut.unpack(now)
-        seconds, nanoseconds, rx, tx = (values[column] for column in columns.slices)
+        seconds, nanoseconds, rx, tx = self._order(tuple(zip(*self._counters.iter_unpack(now))))
         if not (min(seconds) >= 0 and max(seconds) < END_OF_TIME):
             return None
         if not (min(nanoseconds) >= 0 and max(nanoseconds) < 1_000_000_000):
@@ -128,27 +149,3 @@ class Layout:
 def layout_of(places: Places, size: int) -> Optional[Layout]:
     """Of a field of ``size`` bytes; None where its values are not all in it."""
     return Layout(places, size) if places.last_handshake and places.rx_bytes and places.tx_bytes else None
-
-
-class _Columns(NamedTuple):
-    """Of so many fields in a row: where the values stand, and how to take them out."""
-
-    places: Sequence[int]  # of each byte in a field that is of a value
-    cut: struct.Struct
-    slices: Sequence[slice]  # seconds, nanoseconds, rx and tx
-
-
-@lru_cache(maxsize=256)
-def _columns(counters: Tuple[Tuple[int, str, str], ...], size: int, count: int) -> _Columns:
-    form, position = "", 0
-    places: List[int] = []
-    names: List[str] = []
-    for place, what, name in counters:
-        form += "%dx%s" % (place - position, what)
-        position = place + struct.calcsize("=" + what)
-        places += range(place, position)
-        names += [name] * len(what)
-    form += "%dx" % (size - position)
-    handshake = names.index("handshake")
-    firsts = (handshake, handshake + 1, names.index("rx"), names.index("tx"))
-    return _Columns(places, struct.Struct("=" + form * count), [slice(first, None, len(names)) for first in firsts])

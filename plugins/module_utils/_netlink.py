@@ -154,7 +154,7 @@ class GenericNetlink:
 
     def _receive(self, family: int, recognise: Optional[Recognise] = None) -> Iterator[Datagram]:
         """Datagrams of the current request up to its end: DONE, or the error message that acknowledges it."""
-        deadline = time.monotonic() + DUMP_TIMEOUT
+        deadline = 0.0
         number = received = idle = 0
         while True:
             size, flags, sender = self._receive_datagram()
@@ -163,7 +163,13 @@ class GenericNetlink:
             if flags & MSG_TRUNC:
                 raise Temporary("The kernel's answer did not fit into %d bytes" % RECEIVE_BUFFER)
             received += size
-            if received > DUMP_BYTES or (number % 32 == 31 and time.monotonic() > deadline):
+            late = False
+            if number % 32 == 31:
+                # Most answers are shorter, and some kernels take long to tell the time.
+                now = time.monotonic()
+                deadline = deadline or now + DUMP_TIMEOUT
+                late = now > deadline
+            if received > DUMP_BYTES or late:
                 raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
             datagram = recognise(number, self._buffer, size) if recognise is not None else None
             if datagram is None:

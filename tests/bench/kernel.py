@@ -9,8 +9,11 @@
 from __future__ import annotations
 
 import json
+import mmap
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from . import memory
@@ -40,6 +43,23 @@ class Measurement:
         self._log = log
         self._rounds = rounds
         self._programs = programs
+
+    def kernel(self) -> None:
+        """What a system call and a page of memory cost here, by the mean of many in each round."""
+        calls, pages, page = 1000, 500, mmap.PAGESIZE
+        of_calls, of_pages = [], []
+        for _round in range(self._rounds or ROUNDS):
+            begun = time.perf_counter_ns()
+            for _call in range(calls):
+                os.getppid()
+            of_calls.append((time.perf_counter_ns() - begun) / calls / 1e3)
+            with mmap.mmap(-1, pages * page) as memory:
+                begun = time.perf_counter_ns()
+                for number in range(pages):
+                    memory[number * page] = 1
+                of_pages.append((time.perf_counter_ns() - begun) / pages / 1e3)
+        self._log.add("kernel", "a system call", "time", of_calls, "µs")
+        self._log.add("kernel", "a page of memory that is touched for the first time", "time", of_pages, "µs")
 
     def shape(self, shape: Shape) -> None:
         device = KernelDevice(shape)
@@ -114,6 +134,7 @@ class Measurement:
 def main(log: str, size: str, *programs: str) -> None:
     smoke = size == "smoke"
     measurement = Measurement(Log(Path(log)), 2 if smoke else None, dict(one.split("=", 1) for one in programs))
+    measurement.kernel()
     for shape in (Shape(100),) if smoke else SHAPES:
         measurement.shape(shape)
     measurement.growth(*((Shape(100), 50) if smoke else (Shape(1000), GROWTH_POLLS)))

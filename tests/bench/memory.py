@@ -17,7 +17,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import 
 
 from .rewrite import rewrite
 
-WARM_UP = 100  # polls until what grows to its size has it
+WARM_UP = 1000  # polls until what grows to its size has it; Python keeps 2,000 free tuples of each length, too
 CHURN = 0.1  # share of the peers
 
 

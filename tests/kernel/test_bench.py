@@ -20,6 +20,7 @@ def test_the_kernels_part_of_the_benchmarks_measures_each_subject(tmp_path: Path
     machine.run_natively([sys.executable, "-m", "bench.kernel", str(log), "smoke"], {"PYTHONPATH": path})
     measured = {(row.part, row.subject) for row in Log(log).rows()}
     assert measured == {
+        ("kernel", "time"),
         ("floor", "floor"),
         ("floor", "ours"),
         ("others", "ours"),

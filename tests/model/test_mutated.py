@@ -145,7 +145,10 @@ class Namespace:
         return ""
 
     def run(self, _open: Callable[[], Any]) -> GenericNetlink:
-        return self._kernel.open()
+        netlink = self._kernel.open()
+        # Random otherwise, and a spoiled answer may have it in the place of another value: then no case was one case.
+        netlink._sequence = 0x0BADCAFE
+        return netlink
 
     def link(self, _name: str) -> tuple[int, bool]:
         return IFINDEX, True

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from functools import partial
-from itertools import chain, compress
+from itertools import chain
 from typing import Any, Iterable, Iterator, List, Optional, Sequence
 
 from . import _event as event_types
-from ._delta import Delta, delta
+from ._delta import Delta, Peers, delta
 from ._event import Change
-from ._model import Device, Peer, key_order
+from ._model import Device, Peer, sort_by_key
 from ._record import sorted_peers
 
 INTERFACE_FIELDS = ("ifindex", "backend", "public_key", "listen_port", "fwmark", "up")
@@ -43,8 +44,8 @@ def changes(previous: Optional[Device], current: Optional[Device], initial: bool
     found = delta(previous.peers, current.peers)
     return chain(
         _interface_changes(previous, current),
-        _all(event_types.PEER_ADDED, current, [current.peers[key] for key in _in_order(found.added)]),
-        _all(event_types.PEER_REMOVED, current, [previous.peers[key] for key in _in_order(found.removed)]),
+        _all(event_types.PEER_ADDED, current, sort_by_key([current.peers[key] for key in found.added])),
+        _all(event_types.PEER_REMOVED, current, sort_by_key([previous.peers[key] for key in found.removed])),
         _of_those_that_stayed(previous, current, found),
     )
 
@@ -55,23 +56,22 @@ def _all(kind: str, device: Device, peers: Sequence[Peer], initial: bool = False
 
 
 def _of_those_that_stayed(previous: Device, current: Device, found: Delta) -> Iterator[Change]:
-    old, new = found.before, found.after
     made_anew = _other(previous.ifindex, current.ifindex)
     if made_anew:
-        new = [peer for key, peer in current.peers.items() if key in previous.peers]
-        old = [previous.peers[peer.public_key] for peer in new]
+        told = [peer for key, peer in current.peers.items() if key in previous.peers]
     else:
         # On a busy hub most have counters alone that rose, which is nothing to tell.
-        told = [one[:6] != other[:6] or other[6] < one[6] or other[7] < one[7] for one, other in zip(old, new)]
-        old, new = list(compress(old, told)), list(compress(new, told))
-    return _changed(current, old, new, key_order([peer[0] for peer in new]), made_anew)
+        told = [
+            after
+            for before, after in zip(found.before, found.after)
+            if before[:6] != after[:6] or after[6] < before[6] or after[7] < before[7]
+        ]
+    return _changed(previous.peers, current, sort_by_key(told), made_anew)
 
 
-def _changed(
-    device: Device, old: Sequence[Peer], new: Sequence[Peer], order: Sequence[int], made_anew: bool
-) -> Iterator[Change]:
-    for index in order:
-        before, after = old[index], new[index]
+def _changed(previous: Peers, device: Device, peers: Sequence[Peer], made_anew: bool) -> Iterator[Change]:
+    for after in peers:
+        before = previous[after[0]]
         if before[:5] == after[:5] and after[5] and after[6] >= before[6] and after[7] >= before[7] and not made_anew:
             # The usual case, of hundreds at each poll of a busy hub.
             yield _change((_HANDSHAKE, device, after, before[5], after[5], None, None, False, _NOT_KNOWN))
@@ -84,10 +84,6 @@ _HANDSHAKE = event_types.PEER_HANDSHAKE_REFRESHED
 _change = partial(tuple.__new__, Change)  # half the time of Change(...), which is a function in Python
 
 
-def _in_order(keys: Sequence[bytes]) -> List[bytes]:
-    return [keys[index] for index in key_order(keys)]
-
-
 def with_states(changes: Iterable[Change], states: List[Change]) -> Iterable[Change]:
     """Changes of liveness put where the contract has them: each after the other changes of its peer."""
     if not states:
@@ -97,8 +93,12 @@ def with_states(changes: Iterable[Change], states: List[Change]) -> Iterable[Cha
     for change in changes:
         (of_peers if change.type in _OF_ONE_PEER_CHANGED else first).append(change)
     of_peers += states
-    order = key_order([change.peer.public_key if change.peer is not None else b"" for change in of_peers])
-    return first + [of_peers[index] for index in order]
+    of_peers.sort(key=_key_text)
+    return first + of_peers
+
+
+def _key_text(change: Change) -> bytes:
+    return b2a_base64(change.peer.public_key) if change.peer is not None else b""
 
 
 _OF_ONE_PEER_CHANGED = frozenset(kind for kind in event_types.TYPES if kind.startswith("peer_")) - {

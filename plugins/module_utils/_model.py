@@ -13,7 +13,8 @@ import base64
 import binascii
 import ipaddress
 import socket
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from itertools import islice
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 KEY_LENGTH = 32  # bytes, Curve25519 (WireGuard whitepaper section 5.4)
 KEY_TEXT_LENGTH = 44  # characters of those in base64, the last one "="
@@ -77,14 +78,14 @@ def encode_key(key: bytes) -> str:
     return binascii.b2a_base64(key, newline=False).decode("ascii")
 
 
-def key_order(keys: Sequence[bytes]) -> List[int]:
-    """Where keys stand that are taken in the order of their text; stable."""
-    # Of the first six bytes the text is the first eight characters of the whole, and nearly always tells keys apart.
-    texts = [binascii.b2a_base64(key[:6]) for key in keys]
-    order = sorted(range(len(keys)), key=texts.__getitem__)
-    if any(texts[one] == texts[other] for one, other in zip(order, order[1:])):
-        order = sorted(range(len(keys)), key=list(map(binascii.b2a_base64, keys)).__getitem__)
-    return order
+def sort_by_key(peers: List[Peer]) -> List[Peer]:
+    """The list itself, put in the order of its peers' keys as text; stable."""
+    # Of the first six bytes the text is the first eight characters of the whole, and nearly always tells keys apart. The
+    # whole text of 50,000 keys would be megabytes for a moment.
+    peers.sort(key=lambda peer: binascii.b2a_base64(peer[0][:6]))
+    if any(one[0][:6] == other[0][:6] for one, other in zip(peers, islice(peers, 1, None))):
+        peers.sort(key=lambda peer: binascii.b2a_base64(peer[0]))
+    return peers
 
 
 def decode_key(text: object) -> bytes:

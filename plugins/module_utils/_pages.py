@@ -227,7 +227,8 @@ class Pages(Decoder):
 
     def device(self, datagrams: List[Datagram], ifindex: Optional[int], **link: Any) -> Device:
         """Last poll's objects where they still hold. After an error the memory is as it was."""
-        self._keep_room(sum(len(one.data) for one in datagrams))
+        if self._device is not None:
+            self._keep_room(sum(len(one.data) for one in datagrams))
         with _collector.paused():
             found = self._followed(datagrams) or self._decoded(datagrams)
         check_link(found.device, ifindex)
@@ -244,7 +245,8 @@ class Pages(Decoder):
     def _keep_room(self, size: int) -> None:
         """Two dumps lie in memory for a moment, in turn. glibc would give the room of one back, and ask for it, at each poll.
 
-        It raises its threshold for that when a block from the system is freed (mallopt(3), M_MMAP_THRESHOLD), up to 32 MiB.
+        It raises its threshold for that when a block from the system is freed (mallopt(3), M_MMAP_THRESHOLD), up to 32 MiB. Not
+        before the first dump is decoded: the tables that grow meanwhile would leave holes of a hundred bytes for each peer.
         """
         if size > self._room:
             self._room = size

@@ -14,8 +14,8 @@ from ._model import (
     Peer,
     decode_key,
     encode_key,
-    key_order,
     parse_allowed_ip,
+    sort_by_key,
     unpack_allowed_ip,
 )
 
@@ -100,8 +100,7 @@ def device_record(
 
 
 def sorted_peers(device: Device) -> list:
-    peers = list(device.peers.values())
-    return [peers[index] for index in key_order([peer.public_key for peer in peers])]
+    return sort_by_key(list(device.peers.values()))
 
 
 def device_from_record(record: Record) -> Device:

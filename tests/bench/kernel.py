@@ -71,6 +71,14 @@ class Measurement:
         if shape in MEMORY_SHAPES:
             self._memory(shape)
 
+    def scaling(self, few: Shape, many: Shape) -> None:
+        """The one after the other in each round, so that a noisy machine is the same to both."""
+        for share in SHARES:
+            contenders: list[Contender] = [Ours(few.interface, share), Ours(many.interface, share)]
+            for one, shape in zip(contenders, (few, many)):
+                one.name = f"{shape.peers:,} peers"
+            self._measure("scaling", f"{share:.0%} changed", contenders, self._count(many))
+
     def growth(self, shape: Shape, polls: int) -> None:
         for what in ("quiet", "churn"):
             used = self._remembering(shape.interface, what, polls)
@@ -78,16 +86,19 @@ class Measurement:
             self._log.add("memory", case, "growth", [used["growth"] / 1024], "KiB")
 
     def _against(self, part: str, shape: Shape, share: float, contenders: list[Contender]) -> None:
+        self._measure(part, case_of(shape, share), contenders, self._count(shape))
+
+    def _measure(self, part: str, case: str, contenders: list[Contender], rounds: int) -> None:
         times: dict[str, list[float]] = {one.name: [] for one in contenders}
         try:
-            for _round in range(self._count(shape)):
+            for _round in range(rounds):
                 for one in contenders:
                     times[one.name].append(one.poll().ns / 1e6)
         finally:
             for one in contenders:
                 one.close()
         for name, values in times.items():
-            self._log.add(part, case_of(shape, share), name, values)
+            self._log.add(part, case, name, values)
 
     def _against_others(self, shape: Shape, device: KernelDevice) -> None:
         """Endpoints are changed in the kernel, so that everybody polls the same."""
@@ -137,6 +148,8 @@ def main(log: str, size: str, *programs: str) -> None:
     measurement.kernel()
     for shape in (Shape(100),) if smoke else SHAPES:
         measurement.shape(shape)
+    if not smoke:
+        measurement.scaling(Shape(10_000), Shape(50_000))
     measurement.growth(*((Shape(100), 50) if smoke else (Shape(1000), GROWTH_POLLS)))
 
 

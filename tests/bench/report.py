@@ -31,6 +31,7 @@ SECTIONS = {
         "diff, each change made. Counters and handshakes of the peers that changed are rewritten in the received bytes, on the way "
         "to the reader.",
     ),
+    "scaling": ("Five times the peers", "Polls of the two devices took turns."),
     "others": (
         "A poll of the kernel against other libraries",
         "The share of peers had their endpoint changed in the kernel since the poll before, for everybody. nlink is a poll of its "
@@ -142,11 +143,7 @@ def _each(rows: Rows, cases: Sequence[str], share: str) -> list[float]:
 
 
 def _scaling(rows: Rows) -> list[float]:
-    cases = rows.of("floor")
-    pairs = [
-        (f"50,000 peers, {share} changed", f"10,000 peers, {share} changed") for share in ("0%", "1%", "10%", "100%")
-    ]
-    return [cases[many][OURS].median / cases[few][OURS].median for many, few in pairs if many in cases and few in cases]
+    return [ratio(row["50,000 peers"], row["10,000 peers"]).median for row in rows.of("scaling").values()]
 
 
 def _bars(rows: Rows) -> list[str]:

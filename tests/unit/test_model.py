@@ -19,6 +19,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
     parse_address,
     parse_allowed_ip,
     parse_endpoint,
+    sort_by_key,
     unpack_allowed_ip,
 )
 from hypothesis import given, settings
@@ -180,3 +181,14 @@ def test_a_new_peer_has_nothing() -> None:
     peer = Peer(key(1))
     assert (peer.preshared_key, peer.endpoint, peer.allowed_ips) == (None, None, ())
     assert (peer.persistent_keepalive, peer.last_handshake_ns, peer.rx_bytes, peer.tx_bytes) == (0, 0, 0, 0)
+
+
+def test_peers_are_put_in_the_order_of_their_keys_text() -> None:
+    """Also those whose keys begin with the same bytes, and as the text sorts, not as the bytes do."""
+    begin = bytes(range(6))
+    keys = [begin + bytes([last]) * 26 for last in (0, 62 << 2, 63 << 2, 255, 1, 26 << 2, 52 << 2)]
+    keys += [bytes([first]) * 32 for first in (255, 0, 62 << 2, 51 << 2)]
+    peers = sort_by_key([Peer(key) for key in keys])
+    texts = [encode_key(peer.public_key) for peer in peers]
+    assert texts == sorted(texts)
+    assert texts != [encode_key(key) for key in sorted(keys)]

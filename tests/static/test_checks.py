@@ -109,6 +109,7 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> N
         "plugins/modules/wg_facts.py",
         "plugins/modules/wg_peer_watch.py",
         "extensions/eda/plugins/event_source/wg_events.py",
+        "extensions/eda/plugins/event_filter/lift.py",
         "roles/mesh_check/meta/argument_specs.yml",
         "roles/prerequisites/meta/argument_specs.yml",
         "docs/events.md",

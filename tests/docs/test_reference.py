@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -222,9 +224,9 @@ def test_return_values_of_waiting_are_documented_to_the_last_key(documented: dic
     assert set(page["peers"]["contains"]) == set(result["peers"][0])
 
 
-def test_the_event_source_documents_each_argument() -> None:
-    """ansible-doc knows no event sources, so this reads the page as the engine's own tools do."""
-    path = CHECKOUT / "extensions/eda/plugins/event_source/wg_events.py"
+def documentation(plugin: str) -> tuple[dict[str, Any], Any]:
+    """Options and examples. ansible-doc knows no EDA plugins, so this reads the page as the engine's own tools do."""
+    path = CHECKOUT / "extensions/eda/plugins" / plugin
     values = {
         node.targets[0].id: node.value.value
         for node in ast.parse(path.read_text(encoding="utf-8")).body
@@ -232,7 +234,21 @@ def test_the_event_source_documents_each_argument() -> None:
         and isinstance(node.targets[0], ast.Name)
         and isinstance(node.value, ast.Constant)
     }
-    options = yaml.safe_load(values["DOCUMENTATION"])["options"]
+    return yaml.safe_load(values["DOCUMENTATION"])["options"], yaml.safe_load(values["EXAMPLES"])
+
+
+def test_the_event_source_documents_each_argument() -> None:
+    options, examples = documentation("event_source/wg_events.py")
     assert set(options) == set(ARGUMENTS)
     assert undescribed(options) == []
     assert options["types"]["choices"] == list(TYPES)
+    assert all("wirewatch.wireguard.wg_events" in example for example in examples)
+
+
+def test_the_event_filter_documents_each_argument() -> None:
+    main = runpy.run_path(str(CHECKOUT / "extensions/eda/plugins/event_filter/lift.py"))["main"]
+    options, examples = documentation("event_filter/lift.py")
+    assert set(options) == set(inspect.signature(main).parameters) - {"event", "others"}
+    assert undescribed(options) == []
+    used = [one["wirewatch.wireguard.lift"] or {} for example in examples for one in example["filters"]]
+    assert {name for arguments in used for name in arguments} == set(options)

@@ -156,7 +156,7 @@ class Watcher:
         """The first so many events that the last batch gave, unwanted ones counted, were delivered, and the others were not."""
         left = count
         for one in self._asked:
-            told = []
+            told: List[Change] = []
             for change in one.changes():
                 if self._is_to_be_told(change):
                     if not left:

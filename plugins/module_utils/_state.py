@@ -17,7 +17,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
+from itertools import zip_longest
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from ._errors import InvalidArgument, WireGuardError
 from ._event import Event
@@ -32,6 +33,7 @@ LOCK_TIMEOUT = 2.0  # seconds
 LAST_SEQUENCE = (1 << 63) - 1  # SQLite's largest integer
 
 Row = Tuple[str, str, str, str]
+Meta = Dict[str, Any]  # what stands beside "wireguard" in what is told
 
 _SELECT = "SELECT netns, interface, public_key, facts FROM facts"
 _SELECT_TELLING = "SELECT event FROM telling ORDER BY sequence"
@@ -58,7 +60,8 @@ class _NotNow(StateFileError):
 class StateFile:
     """Opened once, for one watcher. ``announce`` events, tell each and ``note`` it, which writes nothing, then ``flush``.
 
-    ``untold`` are events of an earlier run that may have been told and may not: to be told and noted first.
+    ``untold`` are events of an earlier run that may have been told and may not: to be told and noted first, each with the
+    ``meta`` that ``untold_metas`` has at its place, None where it was announced without.
     """
 
     def __init__(self, path: str, host: str) -> None:
@@ -73,6 +76,7 @@ class StateFile:
         self._connection: Optional[sqlite3.Connection] = None
         self.state: Dict[Place, Record] = {}
         self.untold: List[Event] = []
+        self.untold_metas: List[Optional[Meta]] = []
         self._announced: List[int] = []  # sequences of events in the file that were not yet taken, as far as is known
         self._told = 0  # how many of them were noted
         directory = os.path.dirname(self.path)
@@ -88,10 +92,14 @@ class StateFile:
             self._read_copy()
             self.complaint = str(error)
 
-    def announce(self, events: List[Event]) -> None:
-        """Writes down what is about to be told, and what was noted. StateFileError where it can't."""
+    def announce(self, events: List[Event], metas: Sequence[Optional[Meta]] = ()) -> None:
+        """Writes down what is about to be told, and what was noted. StateFileError where it can't.
+
+        ``metas`` are what the events are told with, in their order: they are kept, and told with them again.
+        """
         self._announced, self._told = [event["sequence"] for event in events], 0
-        texts = [(event["sequence"], json.dumps(event)) for event in events]
+        rows = ((event, meta and {"meta": meta, "wireguard": event}) for event, meta in zip_longest(events, metas))
+        texts = [(event["sequence"], json.dumps(envelope or event)) for event, envelope in rows]
         self._commit([("DELETE FROM telling", ()), *(("INSERT INTO telling VALUES (?, ?)", text) for text in texts)])
 
     def note(self, event: Event) -> None:
@@ -291,11 +299,13 @@ class StateFile:
         self.state = state
 
     def _load_untold(self, rows: List[Tuple[str]]) -> None:
-        events = [json.loads(text) for (text,) in rows]
+        stored = [json.loads(text) for (text,) in rows]
+        metas = [one["meta"] if "wireguard" in one else None for one in stored]
+        events = [one.get("wireguard", one) for one in stored]
         mirror: Dict[Place, Record] = {}
         for event in events:
             apply(mirror, event)  # which shows whether it is one
-        self.untold = events
+        self.untold, self.untold_metas = events, metas
         self._announced = [event["sequence"] for event in events]
 
     def _put_aside(self, why: str) -> None:

@@ -24,7 +24,9 @@ class Stream:
         self._clock = clock or Clock()
         self._interval = int(watcher.options.interval * SECOND)
         self._start: Optional[int] = None
-        self._polled_at = 0  # when the last poll ended
+        self._looked_at = 0  # when the last poll began
+        self._polled_at = 0  # when it ended
+        self._hurried = False
         self._stopped = threading.Event()
 
     def next(self, or_empty: bool = False) -> Optional[Batch]:
@@ -36,12 +38,18 @@ class Stream:
             links_changed = self._pause()
             if self._stopped.is_set():
                 break
+            self._looked_at = self._clock.monotonic_ns()
             batch = self._watcher.poll(links_changed)
             self._polled_at = self._clock.monotonic_ns()
             if batch or or_empty:
                 return batch
             self._watcher.confirm()
         return None
+
+    def hurry(self) -> None:
+        """Makes the next poll due now. May come from another thread."""
+        self._hurried = True
+        self._triggers.wake()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -62,8 +70,10 @@ class Stream:
         # A poll that took longer than the interval skips points of the grid; it does not shift it, and the next one keeps
         # its distance: where polls are slow, they hold a lock that everybody needs.
         due = self._start + ((self._polled_at - self._start) // self._interval + 1) * self._interval
-        if self._watcher.heartbeat_at is not None:
-            due = min(due, self._watcher.heartbeat_at)
+        heartbeat_at = self._watcher.heartbeat_at
+        # One that the last poll found and nobody confirmed waits for the grid.
+        if heartbeat_at is not None and heartbeat_at > self._looked_at:
+            due = min(due, heartbeat_at)
         sign = False
         while not self._stopped.is_set():
             # Also where it is late, since signs may have come in the meantime.
@@ -71,6 +81,7 @@ class Stream:
                 sign = True
                 due = min(due, self._polled_at + int(GAP * SECOND))
             now = self._clock.monotonic_ns()
-            if now >= due:
+            if now >= due or self._hurried:
                 break
+        self._hurried = False
         return sign

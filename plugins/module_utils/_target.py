@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
 
 from . import _event as event_types
+from ._advance import advance
 from ._clock import Clock
-from ._diff import changes, with_states
+from ._diff import changes, is_new_object, with_states
 from ._errors import InterfaceGone, NotWireGuard, Pending, WireGuardError
 from ._event import Change
 from ._liveness import DEFAULTS, LivenessOptions
@@ -28,6 +29,11 @@ class Trouble:
         self._told = False
         self._asked = False  # whether there was a reason when ``over`` and ``begun`` were last asked
 
+    @property
+    def is_clear(self) -> bool:
+        """There is none, and nobody was told that there is."""
+        return self.reason is None and not self._told
+
     def over(self, about: Optional[Device]) -> List[Change]:
         """watch_recovered, if that is to be told."""
         self._asked = self.reason is not None
@@ -43,6 +49,25 @@ class Trouble:
     def confirm(self) -> None:
         """What was asked for last was told. A reason that came since is still to be."""
         self._told = self._asked
+
+    def confirm_some(self, told: Iterable[Change]) -> None:
+        """Of what was asked for last these were told, if any is of here."""
+        for change in told:
+            if change.type == event_types.WATCH_RECOVERED:
+                self._told = False
+            elif change.type == event_types.WATCH_DEGRADED:
+                self._told = True
+
+
+class Complaint(Trouble):
+    """Trouble that is not of one interface: of a namespace that ``about`` names, or, None, of the watch."""
+
+    def __init__(self, about: Optional[Device] = None) -> None:
+        super().__init__()
+        self._about = about
+
+    def changes(self) -> Iterator[Change]:
+        return iter(self.over(self._about) + self.begun(self._about))
 
 
 class Inventory(NamedTuple):
@@ -80,7 +105,11 @@ class Target:
         self._told_states: Dict[
             bytes, str
         ] = {}  # of peers whose state changed, came or went since the last confirmation
+        self._made_anew: Set[bytes] = (
+            set()
+        )  # peers yet to be told recreated, of an interface that was told to be another
         self._ever_read = False
+        self._is_gone = False
         self._trouble = Trouble()
         self.observed_ns = 0  # wall clock of the last look
         self._monotonic_ns = 0
@@ -99,7 +128,7 @@ class Target:
     @property
     def is_over(self) -> bool:
         """Gone and told to be gone."""
-        return self._current is None and self._told is None
+        return self._is_gone and self._told is None and self._trouble.is_clear
 
     def look(self) -> None:
         """Reads the interface. A failure leaves the last snapshot, and is remembered as trouble."""
@@ -133,7 +162,9 @@ class Target:
         self._trouble.reason = None
         if not self._ever_read and not self._inventory.told:
             self._told = device
+            self._inventory = Inventory(initial=False)
         self._ever_read = True
+        self._is_gone = False
         self._current = device
         for key, (before, _now) in self._tracker.update(device, self.observed_ns, self._monotonic_ns).items():
             if before is not None:
@@ -145,7 +176,7 @@ class Target:
         Each is made when it is its turn, from what is known now.
         """
         over, begun = self._trouble.over(self._stub()), self._trouble.begun(self._stub())
-        if self._told is self._current and not self._told_states:
+        if self._told is self._current and not self._told_states and not self._made_anew:
             return iter(over + begun)
         return chain(over, self._differences(), begun)
 
@@ -153,9 +184,24 @@ class Target:
         """All that ``changes`` gave was told."""
         self._told = self._current
         self._told_states.clear()
+        self._made_anew.clear()
         self._trouble.confirm()
         if self._ever_read:
             self._inventory = Inventory(initial=False)
+
+    def confirm_some(self, told: Iterable[Change]) -> None:
+        """These, the first ones that ``changes`` gave, were told, and the others were not."""
+        some = list(told)
+        self._trouble.confirm_some(some)
+        before, self._told = self._told, advance(self._told, some)
+        for change in some:
+            if change.field == "ifindex" and before is not None and self._current is not None:
+                # That it changed is how the changes to come would be found.
+                self._made_anew = before.peers.keys() & self._current.peers.keys()
+            elif change.peer is not None and change.type == event_types.PEER_RECREATED:
+                self._made_anew.discard(change.peer.public_key)
+            elif change.peer is not None and change.type in _TELL_THE_STATE:
+                self._told_states.pop(change.peer.public_key, None)
 
     def finish(self, change: Change) -> Change:
         """A change completed with its peer's state and age, just before it is told."""
@@ -170,7 +216,21 @@ class Target:
 
     def _differences(self) -> Iterable[Change]:
         found = changes(self._told, self._current, self._inventory.initial)
-        return with_states(found, self._state_changes())
+        if self._inventory.initial and self._told is not None:
+            # The rest of an inventory of which a part was told.
+            found = (one._replace(initial=one.type == event_types.PEER_ADDED) for one in found)
+        return with_states(found, self._left_recreated() + self._state_changes())
+
+    def _left_recreated(self) -> List[Change]:
+        """Of peers that a diff does not find to be recreated any more."""
+        told, now = self._told, self._current
+        if told is None or now is None or told.ifindex != now.ifindex:
+            return []
+        return [
+            Change(event_types.PEER_RECREATED, now, now.peers[key])
+            for key in self._made_anew
+            if key in told.peers and key in now.peers and not is_new_object(told.peers[key], now.peers[key])
+        ]
 
     def _state_changes(self) -> List[Change]:
         """Of peers that were told of and still are there."""
@@ -194,8 +254,12 @@ class Target:
             for key in self._current.peers:
                 self._told_states.setdefault(key, self._tracker.state(key))
         self._current = None
+        self._is_gone = True
         self._tracker = Tracker(self._liveness, self._debounce)
 
     def _stub(self) -> Device:
         """Names the interface in an event about the watch."""
         return self._current or Device(self._reader.interface, self._reader.namespace.netns)
+
+
+_TELL_THE_STATE = frozenset((event_types.PEER_ADDED, event_types.PEER_REMOVED, event_types.PEER_STATE_CHANGED))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _event as event_types
 from ._clock import SECOND, Clock
@@ -19,7 +19,7 @@ from ._netns import NEEDED_FOR_FINDING, NEEDED_FOR_NETNS, Namespace, require_pyr
 from ._pages import Pages
 from ._reader import InterfaceReader
 from ._record import Record
-from ._target import Inventory, Target, Trouble
+from ._target import Complaint, Inventory, Target
 
 PATIENCE = 0.5  # seconds that a poll waits for one daemon before it goes on to the others
 REDISCOVERY = 30.0  # seconds: in case a notification of a new link was lost
@@ -85,6 +85,9 @@ class Batch:
 class Watcher:
     """Polls on demand. What a poll found and nobody confirmed is found again, as net changes.
 
+    A batch that could be told only in part is left and its first events confirmed with ``confirm_some``: those are never
+    found again, and all others are, as net changes against them.
+
     ``told`` is what an earlier run told (``StateFile.state``), for ``initial: resume``; with it, unwanted events come too.
     ``make_reader`` and ``find_interfaces`` are for tests.
     """
@@ -105,15 +108,16 @@ class Watcher:
             require_pyroute2(NEEDED_FOR_NETNS)
         self.options = options
         self.namespaces = [Namespace(netns) for netns in options.netns]
-        self.trouble = Trouble()  # of the one who delivers
+        self.trouble = Complaint()  # of the one who delivers
         self._clock = clock or Clock()
         self._make_reader = make_reader
         self._find = find_interfaces
         self._encoder = Encoder(options.host, options.names)
         self._told = told
         self._found: Dict[Optional[str], List[str]] = {}
-        self._discovery_trouble = {netns: Trouble() for netns in options.netns}
+        self._discovery_trouble = {netns: Complaint(Device("", netns)) for netns in options.netns}
         self._targets: Dict[Tuple[Optional[str], str], Target] = {}
+        self._asked: List[Union[Complaint, Target]] = []  # who could tell something at the last poll, in order
         self._started = False
         self._discover_at = 0
         self._heartbeat = int(options.heartbeat * SECOND)
@@ -126,31 +130,53 @@ class Watcher:
         if self._globs and (links_changed or now >= self._discover_at):
             complete = self._discover()
             self._discover_at = now + int(REDISCOVERY * SECOND) if complete else now
-        found: List[Tuple[Optional[Target], Iterable[Change]]] = []
-        found.append((None, self.trouble.over(None) + self.trouble.begun(None)))
+        self._asked = [self.trouble]
         for namespace in self.namespaces:
-            trouble, about = self._discovery_trouble[namespace.netns], Device("", namespace.netns)
-            found.append((None, trouble.over(about) + trouble.begun(about)))
+            self._asked.append(self._discovery_trouble[namespace.netns])
             for target in self._targets_in(namespace):
                 target.look()
-                found.append((target, target.changes()))
+                self._asked.append(target)
         self._beats = bool(self._heartbeat) and now >= self._heartbeat_at
-        if self._beats:
-            found.append((None, [Change(event_types.WATCH_HEARTBEAT)]))
         self._started = True
+        # Trouble is asked now: what comes up while this batch is told belongs to the next one.
+        found = [(one if isinstance(one, Target) else None, one.changes()) for one in self._asked]
+        if self._beats:
+            found.append((None, iter([Change(event_types.WATCH_HEARTBEAT)])))
         told = ((target, change) for target, some in found for change in some if self._is_to_be_told(change))
         return Batch(told, self.options, self._encoder, self._clock.wall_ns())
 
     def confirm(self) -> None:
         """All that the last poll found was delivered."""
-        self.trouble.confirm()
-        for trouble in self._discovery_trouble.values():
-            trouble.confirm()
+        for one in self._asked:
+            one.confirm()
+        self._forget_what_is_over()
+        self._confirm_heartbeat()
+
+    def confirm_some(self, count: int) -> None:
+        """The first so many events that the last batch gave, unwanted ones counted, were delivered, and the others were not."""
+        left = count
+        for one in self._asked:
+            told: List[Change] = []
+            for change in one.changes():
+                if self._is_to_be_told(change):
+                    if not left:
+                        one.confirm_some(told)
+                        self._forget_what_is_over()
+                        return
+                    left -= 1
+                told.append(change)
+            one.confirm()
+        self._forget_what_is_over()
+        if left:
+            self._confirm_heartbeat()
+
+    def _forget_what_is_over(self) -> None:
         for key, target in list(self._targets.items()):
-            target.confirm()
             if target.is_over and key[1] not in self.options.patterns:
                 target.close()
                 del self._targets[key]
+
+    def _confirm_heartbeat(self) -> None:
         if self._beats:
             self._beats = False
             late = self._clock.monotonic_ns() - self._heartbeat_at

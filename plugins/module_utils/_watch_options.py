@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import platform
-from typing import Any, List, Mapping, NamedTuple, Optional
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
 from . import _options
 from ._discovery import check_interfaces
@@ -42,11 +42,12 @@ class WatchArguments(NamedTuple):
     hosts: Optional[List[str]]
 
 
-def check(arguments: Mapping[str, Any]) -> WatchArguments:
-    """InvalidArgument names the argument that can't be, what is wrong with it, and what would be right."""
-    unknown = sorted(str(name) for name in arguments if name not in ARGUMENTS)
+def check(arguments: Mapping[str, Any], known: Sequence[str] = ARGUMENTS) -> WatchArguments:
+    """``known`` are those that the caller takes. InvalidArgument names the argument that can't be, what is wrong with it, and
+    what would be right."""
+    unknown = sorted(str(name) for name in arguments if name not in known)
     if unknown:
-        raise InvalidArgument("There is no argument %s. There are: %s" % (", ".join(unknown), ", ".join(ARGUMENTS)))
+        raise InvalidArgument("There is no argument %s. There are: %s" % (", ".join(unknown), ", ".join(known)))
     initial = arguments.get("initial", EMIT)
     if initial not in INITIAL:
         raise InvalidArgument("initial is %r. There are: %s" % (initial, ", ".join(INITIAL)))

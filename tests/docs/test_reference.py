@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
+import io
 import json
 import re
 import runpy
@@ -18,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _record, _wait
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _command, _publish_options, _record, _wait
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import CONDITIONS
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import TYPES
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import STATES, Timers
@@ -75,6 +77,22 @@ def test_the_page_of_rulebooks_has_every_argument() -> None:
     assert set(first_column(section(read("docs/react.md"), "What a source is told"))) == set(ARGUMENTS)
 
 
+def test_the_page_of_publishing_has_every_argument_option_and_exit_code() -> None:
+    page = read("docs/publish.md")
+    assert first_column(section(page, "What it is told")) == [*_publish_options.ARGUMENTS, "sink"]
+    for sink, title in (("stdout", "The standard output"), ("webhook", "A webhook"), ("kafka", "Kafka")):
+        assert first_column(section(page, title)) == list(_publish_options.SINKS[sink])
+    options = set(re.findall(r"`(--[a-z-]+)[ `]", page))
+    taken = set()
+    for command in ("watch", "show"):
+        with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as shown:
+            _command.main([command, "--help"])
+        taken |= set(re.findall(r"(?<!\S)--[a-z-]+", shown.getvalue()))
+    assert options == taken | {"--version"}
+    codes = {_command.ENDED, _command.FAILED, _command.WRONG_ARGUMENTS, _command.REFUSED}
+    assert {int(code) for code in re.findall(r"^\| (\d) \|", section(page, "Exit codes"), re.MULTILINE)} == codes
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     folder = (CHECKOUT / page).parent
@@ -97,6 +115,9 @@ ERRORS = {
     "Temporary",
     "MalformedReply",
     "StateFileError",
+    "SinkError",
+    "SinkRefused",
+    "SinkClosed",
 }
 # These put words before or after a sentence that has its own line.
 WRAPPERS = {"%s, %d times in a row, for interface %s%s", "%s, and %s"}

@@ -98,6 +98,21 @@ def test_what_was_announced_is_untold_until_it_was_noted_and_taken(path: Path) -
     assert StateFile(str(path), "gw1").untold == []
 
 
+def test_what_an_event_was_announced_with_is_kept_with_it(path: Path) -> None:
+    world = World()
+    world.put("wg0", peer(1))
+    state = StateFile(str(path), "gw1")
+    events = poll(world.watcher("*"), links_changed=True)
+    metas = [{"uuid": "first"}, {"uuid": "second"}]
+    state.announce(events, metas)
+    state.close()
+    again = StateFile(str(path), "gw1")
+    assert (again.untold, again.untold_metas, again.complaint) == (events, metas, None)
+    again.announce(events)
+    again.close()
+    assert StateFile(str(path), "gw1").untold_metas == [None, None]
+
+
 def test_only_what_changed_is_written(path: Path) -> None:
     """At 10,000 peers with 80 handshakes a second, rewriting all of them would be most of the work."""
     state = filled(path, peers=2000)

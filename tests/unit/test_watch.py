@@ -571,3 +571,14 @@ def test_the_same_history_gives_the_same_stream_byte_for_byte(import_folder: Pat
         streams.append(done.stdout)
     assert len(streams[0]) > 100_000
     assert streams[0] == streams[1] == streams[2]
+
+
+def test_a_found_interface_that_was_never_readable_is_said_to_be_so_once(world: World) -> None:
+    world.fail("wg0", Temporary("The kernel is busy"))
+    watcher = world.watcher("*")
+    assert short(poll(watcher, links_changed=True)) == ["watch_degraded wg0"]
+    assert short(poll(watcher)) == []
+    assert not world.readers[0].closed
+    world.drop("wg0")
+    assert short(poll(watcher, links_changed=True)) == ["watch_recovered wg0"]
+    assert world.readers[0].closed

@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Publishing: what a watcher finds, told to a sink, at least once.
+
+The contract:
+
+- Events go to the sink in parts, one at a time; a part is confirmed as a whole, and the next one waits for that. What was handed
+  over stays what it is, with its sequence numbers and uuids, and is tried until it is confirmed: nobody can know how
+  much of it the other side has. That part is all that is ever held.
+- All that was not handed over yet is never queued. While a part is under way the watcher polls on, and what it finds then is
+  what changed, net, against what was handed over: who was added and vanished in an outage is never told, who was told to be
+  added and vanished in it is told to be removed.
+- So who folds what arrives has the truth, however often the sink failed, and wherever; sequence numbers have no gaps within
+  a run; what arrives twice has the same uuid and is the same event, and two events never have the same.
+- With a state file this holds from run to run, after SIGKILL too: a part is written down, with its uuids, before it is handed
+  over, and its facts once it is confirmed. A run begins with the part that the run before has left, as it was.
+- Without one, a run begins with what there is (``initial``), under uuids of its own.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from queue import Empty
+from typing import Callable, Dict, List, Optional, Tuple
+
+from ._event import Event
+from ._identity import Identity
+from ._sender import PAUSES, Pauses, Sender
+from ._sinks import Envelope, Sink, SinkError
+from ._state import StateFile, StateFileError
+from ._stream import Stream
+from ._watch import Batch, Watcher
+
+PART = 256  # events that are handed over at once: so many may arrive twice
+PATIENCE = 1.0  # seconds that a part may take before the rest of its batch is left and found anew
+GRACE = 1.5  # seconds that a part which is under way has at the end
+
+
+class Publisher:
+    """One run. ``run`` belongs to the thread that made it; ``stop`` may be called from a signal handler or another thread."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        stream: Stream,
+        sink: Sink,
+        identity: Identity,
+        say: Callable[[str], None],
+        state: Optional[StateFile] = None,
+        pauses: Pauses = PAUSES,
+    ) -> None:
+        """``say`` takes sentences for a person; it is called from two threads."""
+        self._watcher = watcher
+        self._stream = stream
+        self._sink = sink
+        self._identity = identity
+        self._say = say
+        self._state = state
+        self._complaints: Dict[str, str] = {}
+        self._sender = Sender(sink, say, self._part_ended, pauses)
+        self._under_way = False  # whether a part is
+        self._left = False  # whether nobody waits for it, so that it has to wake us
+        self._over = False
+        self._error: Optional[SinkError] = None
+        if state is not None and state.complaint:
+            self._complain("state file", state.complaint)
+
+    def run(self) -> bool:
+        """Until ``stop``, or until nobody reads on. SinkError where the sink refuses for good.
+
+        False where the sender still holds its part at the end: what it does is not to be waited for.
+        """
+        try:
+            self._tell_again()
+            while not self._over:
+                batch = self._look()
+                if batch is None or self._sink.is_gone():
+                    break
+                self._settle(0)
+                if self._over:
+                    break
+                if not self._under_way:
+                    self._remember()
+                    self._tell(batch)
+                elif not batch:
+                    self._watcher.confirm()
+        finally:
+            idle = self._end()
+        if self._error is not None:
+            raise self._error
+        return idle
+
+    def stop(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._stream.stop()
+        self._sender.outcomes.put(None)  # ends a wait; reentrant, unlike locks
+
+    def _look(self) -> Optional[Batch]:
+        while True:
+            try:
+                batch = self._stream.next(or_empty=True)
+            except Exception as error:
+                # What is unexpected now may be over at the next look. Its text might hold what was read.
+                why = "Unexpected %s while looking; it is tried again at each poll" % type(error).__name__
+                self._complain("looking", why)
+                self._take(self._watcher.options.interval)
+            else:
+                self._complain("looking", None)
+                return batch
+
+    def _tell_again(self) -> None:
+        """The part that the run before was telling when it ended: nobody knows how much of it was heard."""
+        if self._state is None or not self._state.untold:
+            return
+        wanted = []
+        for event, meta in zip(self._state.untold, self._state.untold_metas):
+            if event["type"] in self._watcher.options.types:
+                # One without was announced by the event source; its number may be one of this run, too.
+                wanted.append({"meta": meta or Identity(event["host"]).meta(event), "wireguard": event})
+            # The watcher compares with it from now on; it is written when it was confirmed.
+            self._state.note(event)
+        self._hand_over(wanted)
+        self._settle(PATIENCE)
+
+    def _tell(self, batch: Batch) -> None:
+        found, count = iter(batch), 0
+        while True:
+            part = list(islice(found, PART))
+            if not part:
+                self._watcher.confirm()
+                return
+            count += len(part)
+            self._prepare(part)
+            self._settle(PATIENCE)
+            if self._under_way or self._over:
+                self._watcher.confirm_some(count)
+                return
+
+    def _prepare(self, part: List[Tuple[Event, bool]]) -> None:
+        """Hands over the wanted ones, having written them down."""
+        for event, _wanted in part:
+            if event["reason"] and event["reason"] != self._watcher.trouble.reason:
+                self._say(event["reason"])
+        envelopes = [{"meta": self._identity.meta(event), "wireguard": event} for event, wanted in part if wanted]
+        state = self._state
+        if state is not None:
+            announced = [envelope["wireguard"] for envelope in envelopes]
+            self._write(lambda: state.announce(announced, [envelope["meta"] for envelope in envelopes]))
+            for event, _wanted in part:
+                state.note(event)
+        self._hand_over(envelopes)
+
+    def _hand_over(self, envelopes: List[Envelope]) -> None:
+        if envelopes:
+            self._under_way = True
+            self._sender.send(envelopes)
+        else:
+            self._remember()
+
+    def _settle(self, patience: float) -> None:
+        """Takes in what became of the part under way, waiting so many seconds for it."""
+        if self._under_way:
+            self._take(patience)
+        if self._under_way and not self._left:
+            self._left = True
+            self._take(0)  # it may have ended before it knew that it is to wake us
+
+    def _take(self, patience: float) -> None:
+        try:
+            outcome = self._sender.outcomes.get(patience > 0, patience)
+        except Empty:
+            return
+        if outcome is None:
+            return  # to stop
+        self._under_way = self._left = False
+        if outcome.delivered:
+            self._remember()
+        else:
+            self._over = True
+            self._error = outcome.error
+
+    def _part_ended(self) -> None:
+        if self._left:
+            self._stream.hurry()
+
+    def _remember(self) -> None:
+        state = self._state
+        if state is not None and state.pending:
+            self._write(state.flush)
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+            self._complain("state file", None)
+        except StateFileError as error:
+            self._complain("state file", str(error))
+
+    def _complain(self, about: str, sentence: Optional[str]) -> None:
+        """Says in the next batch, if there is one, what is wrong with the watch itself; None once it is over."""
+        if sentence is None:
+            self._complaints.pop(about, None)
+        elif self._complaints.get(about) != sentence:
+            self._complaints[about] = sentence
+            self._say(sentence)
+        self._watcher.trouble.reason = ". ".join(self._complaints.values()) or None
+
+    def _end(self) -> bool:
+        idle = self._sender.stop(GRACE)
+        while self._under_way and not self._sender.outcomes.empty():
+            self._take(0)
+        self._stream.close()
+        self._watcher.close()
+        if self._state is not None:
+            self._state.close()
+        return idle

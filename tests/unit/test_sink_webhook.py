@@ -1,0 +1,413 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The webhook sink, on loopback: against a server that answers as told, and against eda.builtin.webhook itself."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import http.server
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InvalidArgument
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._sender import Pauses, Sender
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._sink_webhook import (
+    BODY_LIMIT,
+    WebhookOptions,
+    WebhookSink,
+)
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import SinkError, SinkRefused
+from ansible_rulebook.event_source import webhook
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+PATIENCE = 10.0  # seconds
+TOKEN = "a-token"
+
+
+def envelope(number: int, **more: Any) -> dict[str, Any]:
+    return {"meta": {"uuid": str(number)}, "wireguard": {"type": "peer_added", "sequence": number, **more}}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers with the statuses given, then with 200. Remembers what was posted."""
+
+    def __init__(self, *statuses: int, port: int = 0) -> None:
+        self.statuses = list(statuses)
+        self.posted: list[tuple[str, dict[str, str], Any]] = []
+        self.answer_headers: dict[str, str] = {}
+        self.connections = 0
+        super().__init__(("127.0.0.1", port), Handler)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def events(self) -> list[Any]:
+        return [one for _path, _headers, body in self.posted for one in body["events"]]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status = self.server.statuses.pop(0) if self.server.statuses else 200
+        if status < 300:
+            self.server.posted.append((self.path, {name.lower(): v for name, v in self.headers.items()}, body))
+        self.send_response(status)
+        for name, value in self.server.answer_headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_about: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(*statuses: int, port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    with Server(*statuses, port=port) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(PATIENCE)
+
+
+def sink_to(port: int, scheme: str = "http", **options: Any) -> WebhookSink:
+    return WebhookSink(WebhookOptions(f"{scheme}://127.0.0.1:{port}/endpoint?a=b", **{"timeout": 5.0, **options}))
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> str:
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n", encoding="ascii")
+    return str(path)
+
+
+# --- a server that answers as told
+
+
+def test_a_part_is_one_body_in_order(token_file: str) -> None:
+    with serving() as server:
+        sink = sink_to(server.port, token_file=token_file)
+        sink.send([envelope(1), envelope(2)])
+        sink.send([envelope(3)])
+        sink.close()
+        assert server.events == [envelope(1), envelope(2), envelope(3)]
+        (path, headers, body), _other = server.posted
+        assert (path, list(body)) == ("/endpoint?a=b", ["events"])
+        assert (headers["authorization"], headers["content-type"]) == (f"Bearer {TOKEN}", "application/json")
+        assert server.connections == 1, "the connection is kept"
+
+
+def test_a_large_part_is_cut_into_bodies_that_are_accepted() -> None:
+    large = [envelope(number, padding="x" * (BODY_LIMIT // 3)) for number in range(5)]
+    with serving(200, 200, 503) as server:
+        sink = sink_to(server.port)
+        with pytest.raises(SinkError) as caught:
+            sink.send(large)
+        sink.close()
+        assert caught.value.confirmed == 4 == len(server.events)
+        assert len(server.posted) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "final", "sentence"),
+    [
+        (500, False, "answers 500 Internal Server Error. It is tried again"),
+        (503, False, "answers 503 Service Unavailable. It is tried again"),
+        (429, False, "answers 429 Too Many Requests. It is tried again"),
+        (401, True, "answers 401 Unauthorized: it does not take our token, signature or certificate"),
+        (403, True, "answers 403 Forbidden: it does not take our token, signature or certificate"),
+        (404, True, "answers 404 Not Found: it does not take such requests. Check the url"),
+        (413, True, "are too large for it. Raise the limit of the other side"),
+        (302, True, "answers 302 Found, a redirection, which is not followed"),
+    ],
+)
+def test_what_is_said_of_an_answer(status: int, final: bool, sentence: str) -> None:
+    with serving(status) as server:
+        sink = sink_to(server.port)
+        with pytest.raises(SinkError) as caught:
+            sink.send([envelope(1)])
+        assert isinstance(caught.value, SinkRefused) == final
+        assert sentence in str(caught.value)
+        assert str(caught.value).startswith(f"The webhook http://127.0.0.1:{server.port}/endpoint?a=b answers {status}")
+        sink.send([envelope(1)])
+        sink.close()
+
+
+def test_a_pause_that_is_asked_for_is_kept() -> None:
+    with serving(503) as server:
+        server.answer_headers["Retry-After"] = "7"
+        sink = sink_to(server.port)
+        with pytest.raises(SinkError) as caught:
+            sink.send([envelope(1)])
+        sink.close()
+        assert caught.value.pause == 7
+
+
+def test_nobody_listens_and_then_somebody_does() -> None:
+    with serving() as server:
+        port = server.port
+    said: list[str] = []
+    ended = threading.Event()
+    sender = Sender(sink_to(port), said.append, ended.set, Pauses(first=0.01, longest=0.02))
+    sender.send([envelope(1)])
+    while not said:
+        assert not ended.wait(0.001)
+    with serving(503, port=port) as server:
+        assert ended.wait(PATIENCE)
+        assert server.events == [envelope(1)]
+    assert sender.outcomes.get(timeout=PATIENCE).delivered
+    assert sender.stop(PATIENCE)
+    where = f"The webhook http://127.0.0.1:{port}/endpoint?a=b"
+    assert said[0] == f"{where} can't be reached: Connection refused. It is tried again"
+    assert said[-1].startswith(f"{where} takes events again after ")
+    assert len(said) <= 3
+
+
+def test_a_connection_that_was_left_open_and_ended_is_no_failure() -> None:
+    with serving() as server:
+        sink = sink_to(server.port)
+        sink.send([envelope(1)])
+        sink._connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        sink.send([envelope(2)])
+        sink.close()
+        assert server.events == [envelope(1), envelope(2)]
+
+
+def test_who_never_answers_is_given_up_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sink = sink_to(listener.getsockname()[1], timeout=0.05)
+        with pytest.raises(SinkError, match="can't be reached: no answer within 0.05 s. It is tried again"):
+            sink.send([envelope(1)])
+
+
+# --- TLS
+
+
+class Authority:
+    """A throwaway certificate authority, and what it signed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wirewatch test authority")])
+        certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), True)
+        self.path = self._write("ca.pem", certificate)
+
+    def sign(self, name: str, address: str) -> tuple[str, str]:
+        """The paths of a certificate for an IP address and of its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        path = self._folder / f"{name}.key"
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+        return self._write(f"{name}.pem", self._builder(subject, key).add_extension(names, False)), str(path)
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+        return builder.serial_number(x509.random_serial_number()).not_valid_after(now + datetime.timedelta(days=1))
+
+    def _write(self, name: str, builder: x509.CertificateBuilder) -> str:
+        path = self._folder / name
+        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return str(path)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def server_context(authority: Authority, address: str = "127.0.0.1", clients: bool = False) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("server", address))
+    if clients:
+        context.load_verify_locations(authority.path)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_a_certificate_of_a_known_authority_is_trusted(authority: Authority) -> None:
+    with serving(context=server_context(authority)) as server:
+        sink = sink_to(server.port, "https", ca_file=authority.path)
+        sink.send([envelope(1)])
+        sink.close()
+        assert server.events == [envelope(1)]
+
+
+@pytest.mark.parametrize(
+    ("address", "known", "why"),
+    [("127.0.0.1", False, "unable to get local issuer certificate"), ("127.0.0.2", True, "IP address mismatch")],
+)
+def test_any_other_certificate_is_refused(authority: Authority, address: str, known: bool, why: str) -> None:
+    with serving(context=server_context(authority, address)) as server:
+        sink = sink_to(server.port, "https", ca_file=authority.path if known else None)
+        with pytest.raises(SinkRefused, match=f"can't be trusted: .*{why}.* in ca_file") as caught:
+            sink.send([envelope(1)])
+        assert str(caught.value).startswith("The certificate of the webhook https://127.0.0.1:")
+        assert server.events == []
+
+
+def test_a_server_that_asks_for_our_certificate_gets_it(authority: Authority) -> None:
+    certificate, key = authority.sign("client", "127.0.0.1")
+    with serving(context=server_context(authority, clients=True)) as server:
+        sink = sink_to(server.port, "https", ca_file=authority.path, client_certificate=certificate, client_key=key)
+        sink.send([envelope(1)])
+        sink.close()
+        without = sink_to(server.port, "https", ca_file=authority.path)
+        with pytest.raises(SinkError, match="can't be reached"):
+            without.send([envelope(2)])
+        without.close()
+        assert server.events == [envelope(1)]
+
+
+def test_no_tls_where_it_is_due_is_said() -> None:
+    with serving() as server:
+        sink = sink_to(server.port, "https")
+        with pytest.raises(SinkError, match="can't be reached: no TLS connection comes about"):
+            sink.send([envelope(1)])
+
+
+# --- eda.builtin.webhook
+
+
+@contextmanager
+def rulebook_source(**arguments: Any) -> Iterator[tuple[int, list[Any]]]:
+    """The source of ansible-rulebook itself: its port, and what it put into its queue."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    heard: list[Any] = []
+
+    class Queue:
+        async def put(self, event: Any) -> None:
+            heard.append(event)
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    running = asyncio.run_coroutine_threadsafe(
+        webhook.main(Queue(), {"host": "127.0.0.1", "port": port, **arguments}), loop
+    )  # type: ignore[arg-type]
+    try:
+        for _try in range(1000):
+            assert not running.done(), running
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            threading.Event().wait(0.005)
+        yield port, heard
+    finally:
+        running.cancel()
+        asyncio.run_coroutine_threadsafe(_all_ended(), loop).result(PATIENCE)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE)
+        loop.close()
+
+
+async def _all_ended() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({}, {}),
+        ({"token": TOKEN}, {"token_file": TOKEN}),
+        ({"hmac_secret": "secret"}, {"hmac_secret_file": "secret"}),
+        ({"hmac_secret": "secret", "hmac_format": "base64"}, {"hmac_secret_file": "secret", "hmac_format": "base64"}),
+        (
+            {"hmac_secret": "secret", "hmac_algo": "sha512", "hmac_header": "x-other", "token": TOKEN},
+            {"hmac_secret_file": "secret", "hmac_algorithm": "sha512", "hmac_header": "x-other", "token_file": TOKEN},
+        ),
+    ],
+)
+def test_a_rulebook_takes_our_events(tmp_path: Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    options = {}
+    for name, value in ours.items():
+        if name.endswith("_file"):
+            (tmp_path / name).write_text(value, encoding="ascii")
+            value = str(tmp_path / name)
+        options[name] = value
+    with rulebook_source(**theirs) as (port, heard):
+        sink = sink_to(port, **options)
+        sink.send([envelope(1), envelope(2)])
+        sink.close()
+    (event,) = heard
+    assert event["payload"] == {"events": [envelope(1), envelope(2)]}
+    assert event["meta"]["endpoint"] == "endpoint"
+
+
+@pytest.mark.parametrize("option", ["token_file", "hmac_secret_file"])
+def test_a_rulebook_refuses_a_wrong_secret_and_takes_it_once_it_is_right(tmp_path: Path, option: str) -> None:
+    path = tmp_path / "secret"
+    path.write_text("wrong", encoding="ascii")
+    with rulebook_source(**{"token" if option == "token_file" else "hmac_secret": "right"}) as (port, heard):
+        sink = sink_to(port, **{option: str(path)})
+        with pytest.raises(SinkRefused, match="answers 401 Unauthorized: it does not take our token") as caught:
+            sink.send([envelope(1)])
+        assert "wrong" not in str(caught.value)
+        assert heard == []
+        path.write_text("right", encoding="ascii")
+        sink.send([envelope(1)])
+        sink.close()
+        assert len(heard) == 1
+
+
+# --- options
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"url": "ftp://example.org/"}, "url is 'ftp://example.org/' and must begin with https:// or http://"),
+        ({"url": "https:///endpoint"}, "must begin with https:// or http:// and name a host"),
+        ({"url": "http://h:port/"}, "url is no URL"),
+        ({"url": "https://me:hush@example.org/"}, "url has a user or a password in it"),
+        ({"hmac_format": "octal"}, "hmac_format is 'octal'. There are: hex, base64"),
+        ({"hmac_algorithm": "rot13"}, "hmac_algorithm is 'rot13', which this Python does not have"),
+        ({"token_file": "/nowhere/token"}, "token_file is /nowhere/token, which can't be read: No such file"),
+        ({"token_file": "two lines"}, "which must hold the secret alone, on one line of text"),
+        ({"token_file": "two words"}, "a token has no spaces and ASCII characters only"),
+        ({"ca_file": "/nowhere/ca"}, "ca_file is /nowhere/ca, which can't be read"),
+        ({"ca_file": "two words"}, "which holds no certificate"),
+        ({"client_certificate": "two words"}, "which can't be used: it needs its certificate"),
+        ({"client_key": "two words"}, "client_key is set and client_certificate is not"),
+    ],
+)
+def test_options_that_can_not_be(tmp_path: Path, options: dict[str, str], sentence: str) -> None:
+    for name, content in (("two lines", "one\ntwo"), ("two words", "one two")):
+        (tmp_path / name).write_text(content, encoding="ascii")
+    options = {name: str(tmp_path / value) if value.startswith("two ") else value for name, value in options.items()}
+    with pytest.raises(InvalidArgument) as caught:
+        WebhookSink(WebhookOptions(**{"url": "https://example.org/", **options}))  # type: ignore[arg-type]
+    assert sentence in str(caught.value)
+    assert "hush" not in str(caught.value)

@@ -111,9 +111,11 @@ class Broker:
 def with_passwords(password: str, keystore: Path, keystore_password: str) -> dict[str, object]:
     """Settings of a broker that wants TLS and a password (SASL_SSL, PLAIN) of USER. The keystore is PKCS 12."""
     module = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-    users = f'username="broker" password="{secrets.token_hex(8)}" user_{USER}="{password}"'
+    own = secrets.token_hex(8)
+    users = f'username="broker" password="{own}" user_broker="{own}" user_{USER}="{password}"'
     return {
-        "listener.security.protocol.map": "CLIENTS:SASL_SSL,CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT",
+        "listener.security.protocol.map": "CLIENTS:SASL_SSL,CONTROLLER:PLAINTEXT",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.clients.plain.sasl.jaas.config": f"{module} {users};",
         "ssl.keystore.type": "PKCS12",

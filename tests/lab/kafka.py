@@ -48,17 +48,17 @@ class Broker:
         self._prefix = list(prefix)
         self._running: Running | None = None
         self._starts = 0
-        port, controller = _free_ports(2)
+        port, brokers, controller = _free_ports(3)
         self.address = f"{host}:{port}"
         self._configuration = folder / "server.properties"
         properties: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "listeners": f"CLIENTS://{self.address},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"CLIENTS://{self.address}",
-            "inter.broker.listener.name": "CLIENTS",
+            "listeners": f"CLIENTS://{self.address},BROKERS://127.0.0.1:{brokers},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"CLIENTS://{self.address},BROKERS://127.0.0.1:{brokers}",
+            "inter.broker.listener.name": "BROKERS",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": _protocols("PLAINTEXT"),
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
             "log.dirs": folder / "log",
             "offsets.topic.replication.factor": 1,
@@ -111,17 +111,19 @@ class Broker:
 def with_passwords(password: str, keystore: Path, keystore_password: str) -> dict[str, object]:
     """Settings of a broker that wants TLS and a password (SASL_SSL, PLAIN) of USER. The keystore is PKCS 12."""
     module = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-    own = secrets.token_hex(8)
-    users = f'username="broker" password="{own}" user_broker="{own}" user_{USER}="{password}"'
+    users = f'username="broker" password="{secrets.token_hex(8)}" user_{USER}="{password}"'
     return {
-        "listener.security.protocol.map": "CLIENTS:SASL_SSL,CONTROLLER:PLAINTEXT",
-        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "listener.security.protocol.map": _protocols("SASL_SSL"),
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.clients.plain.sasl.jaas.config": f"{module} {users};",
         "ssl.keystore.type": "PKCS12",
         "ssl.keystore.location": keystore,
         "ssl.keystore.password": keystore_password,
     }
+
+
+def _protocols(of_clients: str) -> str:
+    return f"CLIENTS:{of_clients},BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT"
 
 
 def _cluster_id() -> str:

@@ -20,7 +20,7 @@ from collection import CHECKOUT, install, make_importable
 pytest_plugins = ["lab.fixtures"]
 
 # From what fails fastest to what takes longest; the search for secrets looks at what all the others left.
-LAYERS = ("static", "unit", "model", "docs", "integration", "molecule", "eda", "kernel", "test_secrets.py")
+LAYERS = ("static", "unit", "model", "docs", "integration", "molecule", "eda", "fleet", "kernel", "test_secrets.py")
 
 
 IMPORT_FOLDER = make_importable(Path(tempfile.mkdtemp(prefix="wirewatch-import-")))

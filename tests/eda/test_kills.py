@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import random
@@ -14,70 +13,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import apply
 from integration.following import Event, Mirror, dump, mirrored
-from lab import Interface, LabTimeout, Network, wait_for
+from integration.writer import PEERS, SEED, Writer
+from lab import LabTimeout, Network, wait_for
 
 SOURCE = "ansible_collections/wirewatch/wireguard/extensions/eda/plugins/event_source/wg_events.py"
-SEED = 20261124
-PEERS = 40
 FACTS = {"peer_endpoint_changed": "endpoint", "peer_allowed_ips_changed": "allowed_ips"}
-
-
-class Writer:
-    """Changes an interface in a thread of its own until its block ends: peers come, move, are allowed else, and go.
-
-    No value ever comes twice, and no peer comes back: so of every event it can be told what it must have followed.
-    """
-
-    def __init__(self, interface: Interface) -> None:
-        self.changes = 0
-        self._interface = interface
-        self._chance = random.Random(SEED)
-        self._keys: list[str] = []
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-
-    def __enter__(self) -> Writer:
-        self._interface.set(*[word for _number in range(PEERS) for word in self._new()])
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join(30)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(0.005):
-            words = []
-            if self._chance.random() < 0.2:
-                gone = self._keys.pop(self._chance.randrange(len(self._keys)))
-                words = ["peer", gone, "remove", *self._new()]
-            for key in self._chance.sample(self._keys[: PEERS - 1], 5):
-                self.changes += 1
-                moved, allowed = ("endpoint", self._endpoint()), ("allowed-ips", self._address())
-                words += ["peer", key, *self._chance.choice([moved, allowed])]
-            self._interface.set(*words)
-
-    def _new(self) -> list[str]:
-        key = base64.b64encode(self._chance.randbytes(32)).decode()
-        self._keys.append(key)
-        self.changes += 1
-        return ["peer", key, "endpoint", self._endpoint(), "allowed-ips", self._address()]
-
-    def _endpoint(self) -> str:
-        return f"192.0.2.{self.changes // 60_000 + 1}:{self.changes % 60_000 + 1}"
-
-    def _address(self) -> str:
-        return f"10.{self.changes >> 16 & 255}.{self.changes >> 8 & 255}.{self.changes & 255}/32"
 
 
 class Consumer:

@@ -18,7 +18,13 @@ T = TypeVar("T")
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])
 
 # The Debian and Ubuntu package of each tool, for the sentence about a missing one.
-PACKAGES = {"ip": "iproute2", "ping": "iputils-ping", "wg": "wireguard-tools", "wireguard-go": "wireguard-go"}
+PACKAGES = {
+    "java": "openjdk-17-jre-headless",
+    "ip": "iproute2",
+    "ping": "iputils-ping",
+    "wg": "wireguard-tools",
+    "wireguard-go": "wireguard-go",
+}
 
 # seconds; none of the tools takes one on an idle machine
 COMMAND_TIMEOUT = 30.0

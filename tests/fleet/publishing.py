@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The publisher as a process, as a service starts it: the zipapp and a file of arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab import Interface, Running, wait_for
+
+PATIENCE = 30.0  # seconds
+
+
+class Publishing:
+    """One publisher after the other with the same arguments; `start` gives the next one, for a `with` block."""
+
+    def __init__(self, zipapp: Path, folder: Path, host: str, interface: Interface, sink: dict[str, Any]) -> None:
+        self.host = host
+        self.interface = interface
+        self._zipapp = zipapp
+        self._folder = folder / host
+        self._folder.mkdir(parents=True)
+        self._starts = 0
+        self._config = self._folder / "config.json"
+        arguments = {
+            "interfaces": [interface.name],
+            "netns": [interface.host.namespace],
+            "interval": 0.1,
+            "host": host,
+            "initial": "resume",
+            "state_file": str(self._folder / "state.db"),
+            "sink": sink,
+        }
+        self._config.write_text(json.dumps(arguments), encoding="utf-8")
+
+    def start(self) -> Running:
+        self._starts += 1
+        command = [sys.executable, str(self._zipapp), "watch", "--config", str(self._config)]
+        return Running(command, os.environ, self._folder, f"publisher-{self._starts}", self._folder)
+
+
+def resident(running: Running) -> int:
+    """KiB."""
+    status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
+    (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
+    return int(kilobytes)
+
+
+def cpu_seconds(running: Running) -> float:
+    fields = Path(f"/proc/{running.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_sentence(running: Running, words: str, timeout: float = PATIENCE) -> str:
+    """The line that has these words."""
+    wait_for(lambda: words in running.output, timeout, f"the publisher to say '{words}'")
+    return next(line for line in running.output.splitlines() if words in line)

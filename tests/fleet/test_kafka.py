@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Events over a real Kafka broker: nothing is lost while it is killed, nor while the publisher is, and a wrong password is said."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from integration.writer import SEED, Writer
+from lab import Network, wait_for
+from lab.kafka import USER, Broker, with_passwords
+
+from .hearing import Hearing, sequences
+from .publishing import Publishing, cpu_seconds, resident, wait_for_sentence
+
+TOPIC = "wirewatch"
+HOSTS = 3
+OUTAGE, WHOLE_OUTAGE = 8.0, 60.0  # seconds
+KILLS, ALL_KILLS = 8, 50
+MORE_MEMORY = 4 * 1024  # KiB that an outage may cost: what librdkafka needs to look for brokers again
+
+
+def sink(broker: Broker, **settings: str) -> dict[str, object]:
+    return {
+        "type": "kafka",
+        "topic": TOPIC,
+        "settings": {"bootstrap.servers": broker.address, "message.timeout.ms": "5000", **settings},
+    }
+
+
+def test_a_killed_broker_costs_detail_and_neither_truth_nor_memory(
+    network: Network,
+    zipapp: Path,
+    broker: Broker,
+    tmp_path: Path,
+    full: bool,
+    figure: Callable[[str], None],
+) -> None:
+    publishers = [
+        Publishing(
+            zipapp, tmp_path, f"gw{number}", network.host(f"gw{number}", f"192.0.2.{number}").wireguard(), sink(broker)
+        )
+        for number in range(1, HOSTS + 1)
+    ]
+    with ExitStack() as stack:
+        hearing = stack.enter_context(Hearing(broker.address, TOPIC))
+        running = [stack.enter_context(one.start()) for one in publishers]
+        wait_for(lambda: len(hearing.of("interface_added")) == HOSTS, 60, "each host to be heard of")
+        memory = [resident(one) for one in running]
+        with ExitStack() as writing:
+            writers = [writing.enter_context(Writer(one.interface)) for one in publishers]
+            wait_for(lambda: len(hearing.of("peer_endpoint_changed")) > 50, 60, "changes to be heard of")
+            before = len(hearing.events)
+            broker.kill()
+            changes = sum(one.changes for one in writers)
+            time.sleep(WHOLE_OUTAGE if full else OUTAGE)  # the outage itself: nothing is to be waited for
+            changed = sum(one.changes for one in writers) - changes
+            more = max(resident(one) - had for one, had in zip(running, memory))
+            broker.start()
+        for one in publishers:
+            hearing.wait_for_truth(one.host, one.interface)
+        assert hearing.wrong == []
+        for numbers in sequences(hearing.events).values():
+            assert numbers == sorted(numbers), "the order of one peer's events is kept"
+        assert more < MORE_MEMORY
+        assert changed > 500
+        figure(
+            f"{changed} changes on {HOSTS} hosts while the broker was dead: {len(hearing.events) - before} events since, "
+            f"{hearing.repeated} repeated, 0 lost, {more} KiB more memory"
+        )
+
+
+def test_a_publisher_that_is_killed_loses_nothing_and_repeats_under_the_same_uuids(
+    network: Network,
+    zipapp: Path,
+    broker: Broker,
+    tmp_path: Path,
+    full: bool,
+    figure: Callable[[str], None],
+) -> None:
+    publisher = Publishing(zipapp, tmp_path, "gw1", network.host("gw1", "192.0.2.1").wireguard(), sink(broker))
+    chance = random.Random(SEED)
+    kills = ALL_KILLS if full else KILLS
+    with Hearing(broker.address, TOPIC) as hearing:
+        with Writer(publisher.interface) as writer:
+            for _kill in range(kills):
+                heard = len(hearing.events)
+                with publisher.start() as running:
+                    wait_for(lambda heard=heard: len(hearing.events) > heard, 60, "the publisher to be heard")
+                    time.sleep(chance.random())  # the moment of the kill is the test's own
+                    running.kill()
+        with publisher.start():
+            hearing.wait_for_truth("gw1", publisher.interface)
+        assert hearing.wrong == []
+        figure(
+            f"{kills} kills, {writer.changes} changes, {len(hearing.events)} events, {hearing.repeated} repeated, 0 lost"
+        )
+
+
+def test_a_wrong_password_is_said_and_no_reason_to_be_busy(
+    network: Network, zipapp: Path, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    authority, keystore = certificates(tmp_path / "certificates")
+    settings = with_passwords("right", keystore, "changeit")
+    (tmp_path / "wrong").write_text("wrong\n", encoding="utf-8")
+    (tmp_path / "right").write_text("right\n", encoding="utf-8")
+    interface = network.host("gw1", "192.0.2.1").wireguard()
+    with Broker(tmp_path / "broker", settings=settings) as broker:
+
+        def publisher(name: str, password: str, trusted: Path = authority) -> Publishing:
+            chosen = {
+                "security.protocol": "SASL_SSL",
+                "sasl.mechanism": "PLAIN",
+                "sasl.username": USER,
+                "sasl.password_file": str(tmp_path / password),
+                "ssl.ca.location": str(trusted),
+            }
+            return Publishing(zipapp, tmp_path, name, interface, sink(broker, **chosen))
+
+        with publisher("gw1", "wrong").start() as running:
+            said = wait_for_sentence(running, "does not take our user name and password")
+            used = cpu_seconds(running)
+            time.sleep(5)  # in which it is to do next to nothing
+            busy = (cpu_seconds(running) - used) / 5
+            assert running.returncode is None
+        assert "sasl.password_file" in said
+        assert "wrong" not in said.replace(str(tmp_path), "")
+        assert busy < 0.2
+        stranger, _keystore = certificates(tmp_path / "strangers")
+        with publisher("gw2", "right", stranger).start() as running:
+            wait_for_sentence(running, "can't be trusted")
+        with publisher("gw3", "right").start() as running:
+            login = {"sasl.username": USER, "sasl.password": "right", "ssl.ca.location": str(authority)}
+            login.update({"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"})
+            with Hearing(broker.address, TOPIC, login) as hearing:
+                wait_for(lambda: hearing.of("interface_added"), 60, "the right password to be let in")
+                assert {event["host"] for event in hearing.events} == {"gw3"}
+            assert "password" not in running.output
+    figure(f"{busy:.1%} of a core after the refusal")
+
+
+def certificates(folder: Path) -> tuple[Path, Path]:
+    """An authority's certificate, and a keystore (PKCS 12, password changeit) of a broker on 127.0.0.1 that it signed."""
+    folder.mkdir()
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1", encoding="ascii")
+    for command in (
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
+        "req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout broker.key -out broker.csr",
+        "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out broker.pem",
+        "pkcs12 -export -in broker.pem -inkey broker.key -certfile ca.pem -passout pass:changeit -out broker.p12",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    return folder / "ca.pem", folder / "broker.p12"

@@ -21,6 +21,7 @@ from ._identity import Identity
 from ._liveness import Timers
 from ._model import KEY_TEXT_LENGTH
 from ._publisher import Publisher
+from ._service import Service
 from ._show import device_text
 from ._sink_webhook import HMAC_ALGORITHM, HMAC_FORMATS, HMAC_HEADER, TIMEOUT, WebhookSink
 from ._sinks import SinkRefused
@@ -108,13 +109,20 @@ def _watch(arguments: argparse.Namespace) -> int:
     state = StateFile(state_file, options.host) if state_file is not None else None
     watcher = Watcher(options, told=state.state if state is not None else None)
     stream = Stream(watcher, Triggers(watcher.namespaces))
-    return publish(Publisher(watcher, stream, sink, Identity(options.host), say, state))
+    service = Service()
+    identity = Identity(options.host)
+    return publish(Publisher(watcher, stream, sink, identity, say, state, alive=service.alive), service)
 
 
-def publish(publisher: Publisher) -> int:
+def publish(publisher: Publisher, service: Service) -> int:
     """Runs it until a signal says to end."""
+
+    def end(_number: int, _frame: Any) -> None:
+        service.stopping()
+        publisher.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: publisher.stop())
+        signal.signal(number, end)
     status = ENDED
     try:
         idle = publisher.run()

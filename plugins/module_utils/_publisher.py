@@ -49,14 +49,16 @@ class Publisher:
         say: Callable[[str], None],
         state: Optional[StateFile] = None,
         pauses: Pauses = PAUSES,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """``say`` takes sentences for a person; it is called from two threads."""
+        """``say`` takes sentences for a person; it is called from two threads. ``alive`` is called after each look."""
         self._watcher = watcher
         self._stream = stream
         self._sink = sink
         self._identity = identity
         self._say = say
         self._state = state
+        self._alive = alive
         self._complaints: Dict[str, str] = {}
         self._sender = Sender(sink, say, self._part_ended, pauses)
         self._under_way = False  # whether a part is
@@ -109,6 +111,7 @@ class Publisher:
                 self._take(self._watcher.options.interval)
             else:
                 self._complain("looking", None)
+                self._alive()
                 return batch
 
     def _tell_again(self) -> None:

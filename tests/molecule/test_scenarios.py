@@ -65,7 +65,14 @@ def molecule(secrets_file: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def test_every_scenario_passes(molecule: Molecule) -> None:
-    assert set(SCENARIOS) >= {"wg_device_info", "wg_facts", "wg_peer_watch", "mesh_check", "prerequisites"}
+    assert set(SCENARIOS) >= {
+        "wg_device_info",
+        "wg_facts",
+        "wg_peer_watch",
+        "mesh_check",
+        "prerequisites",
+        "event_publisher",
+    }
     status, output = molecule("test", "--all", "--destroy", "always")
     assert status == 0, output[-20000:]
     for scenario in SCENARIOS:

@@ -194,7 +194,7 @@ def _show(arguments: argparse.Namespace) -> int:
     )
     if sys.stdout is not None:
         for number, record in enumerate(gather(options)):
-            print(("\n" if number else "") + device_text(record))
+            sys.stdout.write(("\n" if number else "") + device_text(record) + "\n")
     return ENDED
 
 

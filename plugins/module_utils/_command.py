@@ -49,6 +49,8 @@ least once; one that comes twice has the same meta.uuid. Only observes, and need
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Runs the command and returns its exit code. Errors are one sentence on the standard error."""
     try:
+        # Until there is something to end in order.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         arguments = _parser().parse_args(argv)
         status: int = arguments.run(arguments)
         _flush()
@@ -202,7 +204,7 @@ def _show(arguments: argparse.Namespace) -> int:
     )
     if sys.stdout is not None:
         for number, record in enumerate(gather(options)):
-            print(("\n" if number else "") + device_text(record))
+            sys.stdout.write(("\n" if number else "") + device_text(record) + "\n")
     return ENDED
 
 

@@ -118,14 +118,20 @@ class Publisher:
         """The part that the run before was telling when it ended: nobody knows how much of it was heard."""
         if self._state is None or not self._state.untold:
             return
-        wanted = []
-        for event, meta in zip(self._state.untold, self._state.untold_metas):
-            if event["type"] in self._watcher.options.types:
-                # One without was announced by the event source; its number may be one of this run, too.
-                wanted.append({"meta": meta or Identity(event["host"]).meta(event), "wireguard": event})
+        state, events = self._state, self._state.untold
+        metas = [
+            # One without was announced by the event source; its number may be one of this run, too.
+            meta or Identity(event["host"]).meta(event)
+            for event, meta in zip(events, state.untold_metas)
+        ]
+        if None in state.untold_metas:
+            self._write(lambda: state.announce(events, metas))
+        for event in events:
             # The watcher compares with it from now on; it is written when it was confirmed.
-            self._state.note(event)
-        self._hand_over(wanted)
+            state.note(event)
+        types = self._watcher.options.types
+        told = zip(events, metas)
+        self._hand_over([{"meta": meta, "wireguard": event} for event, meta in told if event["type"] in types])
         self._settle(PATIENCE)
 
     def _tell(self, batch: Batch) -> None:

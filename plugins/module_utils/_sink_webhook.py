@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import http.client
 import json
 import os
+import re
 import socket
 import ssl
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -27,6 +27,7 @@ PAUSE_LIMIT = 600.0  # seconds that are waited where the other side asks for it
 HMAC_HEADER = "x-hub-signature-256"  # defaults of eda.builtin.webhook
 HMAC_ALGORITHM = "sha256"
 HMAC_FORMATS = ("hex", "base64")
+HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 # Statuses that say nothing about the events: request time-out, too early, too many requests.
 TRY_AGAIN = (408, 425, 429)
@@ -61,8 +62,14 @@ class WebhookSink(Sink):
         self.name = "the webhook %s://%s:%d%s" % ("https" if self._secure else "http", shown, self._port, self._path)
         if options.hmac_format not in HMAC_FORMATS:
             raise InvalidArgument("hmac_format is %r. There are: %s" % (options.hmac_format, ", ".join(HMAC_FORMATS)))
-        if options.hmac_algorithm not in hashlib.algorithms_available:
-            raise InvalidArgument("hmac_algorithm is %r, which this Python does not have" % (options.hmac_algorithm,))
+        try:
+            hmac.new(b"", b"", options.hmac_algorithm).hexdigest()
+        except (ValueError, TypeError):
+            raise InvalidArgument(
+                "hmac_algorithm is %r, which this Python can't sign with" % (options.hmac_algorithm,)
+            ) from None
+        if not HEADER_NAME.match(options.hmac_header):
+            raise InvalidArgument("hmac_header is %r, which is no name of a header" % (options.hmac_header,))
         if options.client_key and not options.client_certificate:
             raise InvalidArgument("client_key is set and client_certificate is not: the two belong together")
         self._context = self._make_context() if self._secure else None
@@ -185,15 +192,13 @@ class WebhookSink(Sink):
                 raise InvalidArgument("%s is %s, which can't be read" % (option, path))
         try:
             context = ssl.create_default_context(cafile=options.ca_file)
-        except ssl.SSLError as error:
-            raise InvalidArgument(
-                "ca_file is %s, which holds no certificate: %s" % (options.ca_file, error.reason)
-            ) from None
+        except OSError:  # ssl.SSLError is one
+            raise InvalidArgument("ca_file is %s, which holds no certificate" % options.ca_file) from None
         if options.client_certificate is not None:
             try:
                 # A key with a pass phrase would be asked for on the terminal.
                 context.load_cert_chain(options.client_certificate, options.client_key, password=_no_pass_phrase)
-            except (ssl.SSLError, ValueError):
+            except (OSError, ValueError):
                 raise InvalidArgument(
                     "client_certificate is %s, which can't be used: it needs its certificate and, there or in client_key, "
                     "the key that fits, without a pass phrase" % options.client_certificate
@@ -214,7 +219,13 @@ def _parts_of(url: str) -> Tuple[str, int, str, bool]:
         raise InvalidArgument("url is no URL: write it as https://rulebook.example.org:5000/endpoint") from None
     if parts.username is not None or parts.password is not None:
         raise InvalidArgument("url has a user or a password in it: give a token in token_file instead")
-    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+    ):
         raise InvalidArgument("url is %r and must begin with https:// or http:// and name a host" % (url,))
     secure = parts.scheme == "https"
     path = (parts.path or "/") + ("?" + parts.query if parts.query else "")

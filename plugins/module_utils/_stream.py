@@ -77,7 +77,7 @@ class Stream:
         sign = False
         while not self._stopped.is_set():
             # Also where it is late, since signs may have come in the meantime.
-            if self._triggers.wait(max(0, due - now) / SECOND):
+            if self._triggers.wait(0 if self._hurried else max(0, due - now) / SECOND):
                 sign = True
                 due = min(due, self._polled_at + int(GAP * SECOND))
             now = self._clock.monotonic_ns()

@@ -86,7 +86,7 @@ def test_the_page_of_publishing_has_every_argument_option_and_exit_code() -> Non
     taken = set()
     for command in ("watch", "show"):
         with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as shown:
-            _command.main([command, "--help"])
+            _command._parser().parse_args([command, "--help"])
         taken |= set(re.findall(r"(?<!\S)--[a-z-]+", shown.getvalue()))
     assert options == taken | {"--version"}
     codes = {_command.ENDED, _command.FAILED, _command.WRONG_ARGUMENTS, _command.REFUSED}

@@ -256,6 +256,7 @@ def test_whatever_dies_the_fold_is_what_wg_shows_and_what_comes_twice_is_the_sam
             running.process.kill()
             running.process.wait()
     with listening(port, arrived, chance), Process(zipapp, tmp_path, "watch", *where(net), *to) as running:
+        net.hub.set_peer(keys["east"], allowed_ips=["10.99.0.0/24"])  # which only this life can tell
         running.wait_for(lambda: is_true(net, list(arrived)), "the fold to be what wg shows")
         status, seconds = running.end()
         assert status == 0

@@ -161,3 +161,19 @@ def test_stop_ends_a_wait_promptly(interval: float, tmp_path: Path) -> None:
     assert stream.next() is None
     stream.close()
     stream.stop()  # from another thread it may come late
+
+
+def test_who_hurries_gets_the_next_poll_at_once_and_the_grid_stays() -> None:
+    recorder = Recorder(interval=60.0)
+    recorder.run(2)
+    recorder.stream.hurry()
+    assert recorder.run(4) == [0, 60, 60, 120]
+
+
+def test_a_heartbeat_that_nobody_confirms_is_no_reason_to_poll() -> None:
+    recorder = Recorder(interval=60.0, heartbeat=90.0)
+    for _poll in range(6):
+        recorder.stream.next(or_empty=True)
+    assert [at for at, _sign in recorder.polls] == [0, 60, 90, 120, 180, 240]
+    recorder.watcher.confirm()
+    assert recorder.run(8)[6:] == [270, 300]

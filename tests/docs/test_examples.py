@@ -82,6 +82,10 @@ def fill_in(gateway: Star, tmp_path: Path) -> Callable[[str], str]:
     names = {
         "/usr/local/bin/move-office": str(move),
         "/var/lib/wirewatch": str(tmp_path),
+        "{{ vault_publisher_password }}": "not-a-password",
+        # Into a folder of its own, as for an image: this machine is to stay as it is.
+        "event_publisher_config:": "event_publisher_client: none\n"
+        f"        event_publisher_root: {tmp_path}/image\n        event_publisher_config:",
         "netns: vpn": f"netns: {gateway.hub.host.namespace}",
         "wg0": gateway.hub.name,
         OFFICE: office,

@@ -17,7 +17,17 @@ from pathlib import Path
 
 COLLECTION = Path(__file__).resolve().parent.parent.parent
 NEEDS_ANSIBLE = {"_arguments.py"}
-MAIN = "import sys\n\nfrom wirewatch._command import main\n\nsys.exit(main())\n"
+MAIN = """\
+import sys
+
+try:
+    from wirewatch._command import main
+
+    status = main()
+except KeyboardInterrupt:
+    status = 0  # while it was loaded
+sys.exit(status)
+"""
 MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
 
 

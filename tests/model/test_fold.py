@@ -53,7 +53,8 @@ class History(RuleBasedStateMachine):
         self.read: dict[Place, Facts] = {}  # as the last good reading found it, or else the run before was told it was
         self.objects: dict[tuple[Place, str], tuple[int, Peer]] = {}  # of self.read: the kernel's, behind the facts
         self.told_objects: dict[tuple[Place, str], tuple[int, Peer]] | None = {}
-        self.resumed: set[Place] = set()  # places that the run before told of, and this one has not read yet
+        self.resumed: set[Place] = set()  # places that the run before told of, and this one has told nothing of yet
+        self.seen: set[Place] = set()  # places that were looked into since
         self.watcher = self._watcher(None)
         self.host.add_interface(None, "wg0", "kernel")
 
@@ -194,14 +195,15 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def poll(self) -> None:
-        resumed = set(self.resumed)
         events = self._poll()
         for event in events:
             self._hear(event)
         self.watcher.confirm()
         self._compare()
         # Of what the run before told, its index is known, and its objects are not: those may be told to be others.
-        self._compare_recreated([event for event in events if (event["netns"], event["interface"]) not in resumed])
+        known = [event for event in events if (event["netns"], event["interface"]) not in self.resumed]
+        self._compare_recreated(known)
+        self.resumed -= self.seen
 
     @rule()
     def a_poll_is_not_delivered(self) -> None:
@@ -217,7 +219,7 @@ class History(RuleBasedStateMachine):
         self.watcher = self._watcher(copy.deepcopy(self.mirror) or None)
         self.read = _without_states(self.mirror)
         self.objects, self.told_objects = {}, None
-        self.resumed = set(self.read)
+        self.resumed, self.seen = set(self.read), set()
         self.poll()
 
     def _poll(self) -> list[Facts]:
@@ -240,7 +242,7 @@ class History(RuleBasedStateMachine):
 
     def _know_objects(self, place: Place, interface: Interface | None) -> None:
         self.objects = {one: known for one, known in self.objects.items() if one[0] != place}
-        self.resumed.discard(place)
+        self.seen.add(place)
         for peer in interface.peers.values() if interface else ():
             self.objects[place, peer.public_key] = (interface.ifindex, copy.copy(peer))
 

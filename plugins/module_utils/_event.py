@@ -87,20 +87,20 @@ class Encoder:
     def __init__(self, host: str, names: Mapping[bytes, str]) -> None:
         self._host = host
         self._names = names
-        self._sequence = 0
+        self.sequence = 0  # of the last one
 
     def encode(self, change: Change, observed_ns: int, numbered: bool = True) -> Event:
         """The event of a change seen at ``observed_ns`` of the wall clock; an unnumbered one has sequence None."""
         device, peer = change.device, change.peer
         if numbered:
-            self._sequence += 1
+            self.sequence += 1
         name = self._names.get(peer.public_key) if peer is not None else None
         previous, current = _value(change, change.previous), _value(change, change.current)
         event: Event = {
             "schema": SCHEMA,
             "type": change.type,
             "initial": change.initial,
-            "sequence": self._sequence if numbered else None,
+            "sequence": self.sequence if numbered else None,
             "observed_at": iso_time(observed_ns),
             "observed_at_epoch": epoch_time(observed_ns),
             "host": self._host,

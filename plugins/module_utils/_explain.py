@@ -79,6 +79,27 @@ def _traffic(now: Peer, start: Optional[Peer], device: Device) -> str:
     )
 
 
+def glimpse(condition: str, seen: Seen, start: Optional[Peer], device: Device) -> str:
+    """One unsatisfied peer in a few words, for a line while the wait goes on."""
+    now = seen.now
+    if now is None:
+        return "not configured"
+    if is_inactive(device):
+        return "interface down" if device.up is False else "no private key"
+    sent = now.tx_bytes - (start.tx_bytes if start else 0)
+    received = now.rx_bytes - (start.rx_bytes if start else 0)
+    said = ["state %s" % seen.state] if condition in ("up", "down") else []
+    if sent > 0:
+        said.append("tx +%d B" % sent)
+    if received > 0:
+        said.append("rx +%d B" % received)
+    elif sent > 0:
+        said.append("nothing back")
+    else:
+        said.append("no traffic" if now.endpoint is not None else "no endpoint and nothing received")
+    return ", ".join(said)
+
+
 def _ips(packed: tuple) -> str:
     return list_some([unpack_allowed_ip(ip) for ip in packed], ", ") or "none"
 

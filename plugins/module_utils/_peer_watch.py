@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 from typing import Any, Dict
 
-from . import _options, _wait_options
+from . import _handover, _options, _wait_options
 from ._clock import Clock
 from ._discovery import check_interfaces, is_glob
 from ._errors import InterfaceGone, InvalidArgument
@@ -20,7 +20,10 @@ from ._wait import Wait, WaitOptions
 
 
 def watch_peers(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
-    """What wg_peer_watch returns, with a true ``failed`` where the condition did not come true."""
+    """What wg_peer_watch returns, with a true ``failed`` where the condition did not come true.
+
+    Where a slice was asked for after which the wait goes on, it has the key ``_handover.ENTRY``, and has not failed.
+    """
     (interface,) = check_interfaces([params["interface"]], "interface")
     if is_glob(interface):
         raise InvalidArgument("interface is %r, and one wait is about one interface: name it" % interface)
@@ -38,18 +41,21 @@ def watch_peers(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         host=platform.node(),
         names=_options.names("names", params["names"]),
     )
-    baseline = _wait_options.baseline("baseline", params["baseline"], interface, params["netns"])
+    records, part = _handover.asked_for(params["baseline"])
+    baseline = _wait_options.baseline("baseline", records, interface, params["netns"])
     namespace = Namespace(params["netns"])
     reader = InterfaceReader(namespace, interface, params["backend"], decoder=Pages)
     try:
-        outcome = Wait(reader, options, baseline, Clock()).run()
+        outcome = Wait(reader, options, baseline, Clock()).run(part)
     except InterfaceGone as error:
         raise InterfaceGone(with_existing(str(error), namespace, params["backend"])) from None
     finally:
         reader.close()
         namespace.close()
     result = outcome.result
-    if check_mode:
+    if outcome.handed_on is not None:
+        result[_handover.ENTRY] = outcome.handed_on
+    elif check_mode:
         held = "holds" if outcome.satisfied else "does not hold yet"
         result["msg"] = "Check mode: looked once and did not wait; the condition %s" % held
     elif not outcome.satisfied:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from functools import lru_cache
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ._delta import delta
 from ._liveness import (
@@ -29,6 +29,7 @@ from ._liveness import (
 from ._model import Device, Peer
 
 Changes = Dict[bytes, Tuple[Optional[str], Optional[str]]]
+Track = List[Any]  # what is remembered of one peer, in plain values: fields of _Track, ``_KEPT``
 
 _pair = lru_cache(maxsize=64)(lambda before, now: (before, now))  # a state each: few, for all of thousands of peers
 
@@ -62,6 +63,10 @@ class _Track:
         self.due: Optional[int] = None
 
 
+# All but the peer itself, which is in the last snapshot, and the candidate, which there is only while one debounces.
+_KEPT = ("handshake_at", "since", "rx_grew_at", "tx_at_rx", "excess_at", "latched", "state", "due")
+
+
 def _is_another(before: Device, device: Device) -> bool:
     """The interface was deleted and made again; where an index is not known, it was not."""
     return None not in (before.ifindex, device.ifindex) and before.ifindex != device.ifindex
@@ -82,6 +87,21 @@ class Tracker:
     def restore(self, states: Dict[bytes, str]) -> None:
         """States reported by an earlier run: what differs now is a change, and not an inventory."""
         self._restored = dict(states)
+
+    def remember(self) -> Tuple[Optional[Device], int, Dict[bytes, Track]]:
+        """The last snapshot, its monotonic time and what is known of each peer: for ``recall``. Without debounce only."""
+        tracks = {key: [getattr(track, name) for name in _KEPT] for key, track in self._tracks.items()}
+        return self._device, self._seen_at, tracks
+
+    def recall(self, device: Optional[Device], seen_at: int, tracks: Dict[bytes, Track]) -> None:
+        """Goes on where another tracker left off, in the same boot of the host."""
+        self._device, self._seen_at = device, seen_at
+        for key, peer in device.peers.items() if device is not None else ():
+            track = self._tracks[key] = _Track(peer, 0, 0, NEVER)
+            for name, value in zip(_KEPT, tracks[key]):
+                setattr(track, name, value)
+            if track.due is not None:
+                heapq.heappush(self._due, (track.due, key))
 
     def update(self, device: Device, wall_ns: int, monotonic_ns: int) -> Changes:
         """Takes in a snapshot; (before, now) of each state that changed, None where the peer came or went."""

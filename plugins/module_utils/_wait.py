@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from . import _event as event_types
+from . import _handover
 from ._clock import SECOND, Clock, probes
 from ._condition import SURVIVE_REMOVAL, Expected, Seen, satisfied
 from ._diff import changes, with_states
 from ._errors import InterfaceGone, MalformedReply, Temporary, Unreadable
 from ._event import Change, Encoder
-from ._explain import explain_peer, list_some
+from ._explain import explain_peer, glimpse, list_some
+from ._handover import Memory, Slice
 from ._liveness import DEFAULTS, LivenessOptions
 from ._model import Device, Peer, encode_key
 from ._reader import InterfaceReader
@@ -22,6 +24,10 @@ from ._tracker import Changes, Tracker
 
 EVENTS_KEPT = 1000  # the latest; a long wait on a busy hub sees one for each handshake
 GONE_FOR = 2  # probes: an interface that is restarted loses its peers for a moment
+NEWS_AFTER = 2  # seconds: a slice that is so old ends with the look that saw a change, so that it is told at once
+
+# What happens all the time on a busy hub is no news.
+_NO_NEWS = frozenset((event_types.PEER_HANDSHAKE_REFRESHED,))
 
 
 class WaitOptions(NamedTuple):
@@ -40,11 +46,16 @@ class WaitOptions(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a wait ended. ``reason`` is empty on success; ``result`` has the same keys either way."""
+    """How a wait ended. ``reason`` is empty on success; ``result`` has the same keys either way.
+
+    A slice after which the wait goes on has ``handed_on``: ``state`` for the slice that follows, ``due``, the seconds until
+    that has something to do, and ``seen``, in a few words. Its events are those of this slice.
+    """
 
     satisfied: bool
     reason: str
     result: Dict[str, Any]
+    handed_on: Optional[Dict[str, Any]] = None
 
 
 class Wait:
@@ -66,36 +77,97 @@ class Wait:
         self._removed: Set[bytes] = set()
         self._recreated: Set[bytes] = set()
         self._gone_for: Dict[bytes, int] = {}
+        self._started = 0
+        self._polls = 0
 
-    def run(self) -> Outcome:
-        """Probes until the end. Raises what the first probe raises where waiting would not mend it."""
-        started = self._clock.monotonic_ns()
-        polls = 0
+    def run(self, part: Optional[Slice] = None) -> Outcome:
+        """Probes until the end, or that of the slice. Raises what the first probe raises where waiting would not mend it."""
+        begun = self._clock.monotonic_ns()
+        self._started, due = begun, begun + int(self._options.delay * SECOND)
+        if part is not None:
+            self._started = begun - int(part.elapsed * SECOND)
+            due = self._started + int(self._options.delay * SECOND)
+            if part.state is not None:
+                due = self._recall(_handover.unpack(part.state, _handover.boot_id(), begun))
         failure: Optional[Exception] = None
         reason = ""
         done = False
-        options = self._options
-        for _left in probes(self._clock, options.timeout, options.delay, options.interval):
-            polls += 1
+        known = self._satisfied_keys() if part is not None else set()
+        left = max(0.0, self._options.timeout - self._elapsed())
+        delay = max(0.0, (due - begun) / SECOND)
+        if part is not None and min(delay, left) > part.seconds:
+            return self._hand_on(due, None)
+        for remaining in probes(self._clock, left, delay, self._options.interval):
+            self._polls += 1
             try:
                 self._look()
                 failure = None
+                done = self._holds()
+                reason = "" if done else self._hopeless()
             except (Temporary, MalformedReply) as error:
                 failure = error
-                continue
             except Unreadable as error:
                 if not self._seen_interface:
                     raise
                 failure = error
-                continue
-            done = self._holds()
-            reason = "" if done else self._hopeless()
-            if done or reason:
+            if failure is None and (done or reason):
                 break
-        elapsed = (self._clock.monotonic_ns() - started) / SECOND
+            if part is not None and remaining and self._is_over(part, begun, known):
+                now = self._clock.monotonic_ns()
+                return self._hand_on(now + int(self._options.interval * SECOND), failure)
+        elapsed = self._elapsed()
         if not done and not reason:
             reason = str(failure) if failure is not None else self._explain(elapsed)
-        return Outcome(done, reason, self._result(done, elapsed, polls))
+        return Outcome(done, reason, self._result(done, elapsed))
+
+    def _elapsed(self) -> float:
+        return (self._clock.monotonic_ns() - self._started) / SECOND
+
+    def _is_over(self, part: Slice, begun: int, known: Set[bytes]) -> bool:
+        """Whether the slice ends here: the sleep would lead beyond it, or there is news. ``known`` were satisfied before."""
+        age = (self._clock.monotonic_ns() - begun) / SECOND
+        left = max(0.0, self._options.timeout - self._elapsed())
+        if age + min(self._options.interval, left) > part.seconds:
+            return True
+        if age < NEWS_AFTER:
+            return False
+        return any(event["type"] not in _NO_NEWS for event in self._events) or self._satisfied_keys() != known
+
+    def _hand_on(self, due: int, failure: Optional[Exception]) -> Outcome:
+        memory = Memory(
+            self._started,
+            due,
+            self._polls,
+            self._encoder.sequence,
+            self._seen_interface,
+            self._baseline,
+            self._previous,
+            self._device,
+            self._first,
+            self._start,
+            self._removed,
+            self._recreated,
+            self._gone_for,
+            *self._tracker.remember(),
+        )
+        handed_on = {
+            "state": _handover.pack(memory, _handover.boot_id()),
+            "due": max(0.0, (due - self._clock.monotonic_ns()) / SECOND),
+            "seen": str(failure) if failure is not None else self._glimpse(),
+        }
+        return Outcome(False, "", self._result(False, self._elapsed()), handed_on)
+
+    def _recall(self, memory: Memory) -> int:
+        """Goes on where the slice before left off; the moment of the next look."""
+        self._started = min(self._started, memory.started)
+        self._polls = memory.polls
+        self._encoder.sequence = memory.sequence
+        self._seen_interface = memory.seen_interface
+        self._baseline, self._previous, self._device = memory.baseline, memory.previous, memory.device
+        self._first, self._start = memory.first, memory.start
+        self._removed, self._recreated, self._gone_for = memory.removed, memory.recreated, memory.gone_for
+        self._tracker.recall(memory.tracked, memory.tracked_at, memory.tracks)
+        return memory.due
 
     def _look(self) -> None:
         try:
@@ -167,6 +239,9 @@ class Wait:
             recreated=key in self._recreated,
         )
 
+    def _satisfied_keys(self) -> Set[bytes]:
+        return {key for key in self._keys() if self._satisfied(key)}
+
     def _satisfied(self, key: bytes) -> bool:
         return satisfied(self._options.condition, self._options.expected, self._seen(key))
 
@@ -224,11 +299,26 @@ class Wait:
             list_some(sentences),
         )
 
+    def _glimpse(self) -> str:
+        """What is seen of those that are waited for, in a few words."""
+        keys = self._keys()
+        missing = [key for key in keys if not self._satisfied(key)]
+        if self._device is None:
+            return "the interface is gone" if self._seen_interface else "not looked yet"
+        said = [
+            glimpse(self._options.condition, self._seen(key), self._start.get(key), self._device) for key in missing
+        ]
+        if len(keys) > 1:
+            said = [
+                "%s %s" % (self._options.names.get(key) or encode_key(key), what) for key, what in zip(missing, said)
+            ]
+        return list_some(said) or "the interface has no peers"
+
     def _label(self, key: bytes) -> str:
         name = self._options.names.get(key)
         return "%s (%s)" % (encode_key(key), name) if name else encode_key(key)
 
-    def _result(self, done: bool, elapsed: float, polls: int) -> Dict[str, Any]:
+    def _result(self, done: bool, elapsed: float) -> Dict[str, Any]:
         wall = self._clock.wall_ns()
         peers = []
         for key in self._keys():
@@ -250,7 +340,7 @@ class Wait:
             "peers": peers,
             "events": self._events,
             "elapsed": round(elapsed, 3),
-            "polls": polls,
+            "polls": self._polls,
         }
 
     def _record(self, peer: Optional[Peer], state: Optional[str], wall: int) -> Optional[Dict[str, Any]]:

@@ -91,6 +91,18 @@ options:
     description: Text to fail with in place of the module's own, which is then found in RV(reason).
     type: str
 attributes:
+  action:
+    description: Has an action plugin of the same name on the controller.
+    support: full
+    details: It says what is seen while the wait lasts, and outlives a connection that is lost meanwhile. See docs/wait.md.
+  async:
+    description: Can run with C(async).
+    support: full
+    details: The wait then runs whole on the host, without a word and without a connection.
+  platform:
+    description: Target systems that it runs on.
+    support: full
+    platforms: linux
   check_mode:
     support: full
     description: Looks once and does not wait; an unsatisfied condition is reported and is no failure.
@@ -98,6 +110,7 @@ attributes:
     support: none
     description: Nothing is ever changed, so there is no difference to show.
 notes:
+  - A host that is not reached is tried again until the time-out, since the tunnel that is watched may be the way to it.
   - A condition that can no longer come true, since the peer was removed while waiting for its handshake, fails at once.
 seealso:
   - module: wirewatch.wireguard.wg_device_info

@@ -20,7 +20,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._handover import ENTRY
-from ansible_collections.wirewatch.wireguard.plugins.plugin_utils._slices import Lost, Result, SlicedWait
+from ansible_collections.wirewatch.wireguard.plugins.plugin_utils._slices import SLICE, Lost, Result, SlicedWait
 
 display = Display()
 DEFAULT_TIMEOUT = 300.0  # seconds, the module's
@@ -61,13 +61,13 @@ class ActionModule(ActionBase):
         return result
 
     def _timeout(self) -> Optional[float]:
-        """Seconds; None where the module is to do it all: async, check mode, one look, or arguments that it must refuse."""
+        """Seconds; None where the module is to do it all: async, check mode, a wait of one slice, arguments that it must refuse."""
         args = self._task.args
         try:
             timeout = float(args.get("timeout", DEFAULT_TIMEOUT))
         except (TypeError, ValueError):
             return None
-        if self._task.async_val or self._task.check_mode or not math.isfinite(timeout) or timeout <= 0:
+        if self._task.async_val or self._task.check_mode or not SLICE < timeout < math.inf:
             return None
         return timeout if isinstance(args.get("baseline"), (list, type(None))) else None
 

@@ -135,7 +135,8 @@ def _memory(found: Dict[str, Any], boot: str, now: int) -> Memory:
         if row is None:
             return None
         *fields, own_key, indices = row
-        return Device(*fields, by_key(indices))._replace(public_key=decode_key(own_key) if own_key else None)
+        known = decode_key(own_key) if own_key else None
+        return Device(*fields)._replace(public_key=known, peers=by_key(indices))
 
     baseline, previous, current, tracked = (device(row) for row in found["devices"])
     if previous == current:

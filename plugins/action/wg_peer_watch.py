@@ -96,7 +96,8 @@ class ActionModule(ActionBase):
         if result.get("unreachable"):
             raise Lost(str(result.get("msg")))
         if not result.get("_ansible_parsed", True):
-            display.vvv("wg_peer_watch: %s" % result, host=self._host())
+            if not self._task.no_log:
+                display.vvv("wg_peer_watch: %s" % result, host=self._host())
             text = "the module gave no answer that can be read (rc %s: %s)" % (result.get("rc"), result.get("msg"))
             if before:
                 raise Lost(text)

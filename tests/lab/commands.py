@@ -22,6 +22,7 @@ PACKAGES = {
     "java": "openjdk-17-jre-headless",
     "ip": "iproute2",
     "ping": "iputils-ping",
+    "sshd": "openssh-server",
     "wg": "wireguard-tools",
     "wireguard-go": "wireguard-go",
 }

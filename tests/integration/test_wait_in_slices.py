@@ -94,6 +94,17 @@ def test_a_change_while_the_tunnel_that_carries_the_connection_is_cut_is_not_mis
     assert "_slice" not in json.dumps(result)
 
 
+def test_a_tunnel_that_stays_cut_ends_the_wait_at_its_deadline_with_what_was_seen_before(net, inventory, play):
+    with play.start(inventory, TASK.replace("timeout: 80", "timeout: 12")) as running:
+        running.wait_for_output("WAITING: [east]: endpoint_changed on ", 30)
+        net.host("hub").unplug()
+        play.finish(running, fails=True, timeout=90)
+    result = running.result("watch")
+    assert "the host was not reached for the last" in result["reason"]
+    assert "Before that: 0 of 1 peers satisfied; " in result["reason"]
+    assert result["peers"][0]["after"]["endpoint"] == "192.0.2.1:51820"
+
+
 HERE = """
 - hosts: all
   gather_facts: false

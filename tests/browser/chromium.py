@@ -59,7 +59,8 @@ class Opened:
     def column(self, number: int) -> list[str]:
         """The texts of a column of the table, of the rows that are shown."""
         texts: list[str] = self.page.evaluate(
-            "(number) => Array.from(document.querySelectorAll('#table tbody tr:not([hidden])'), (row) => row.cells[number].textContent)",
+            """(number) => Array.from(
+                document.querySelectorAll("#table tbody tr:not([hidden])"), (row) => row.cells[number].textContent)""",
             number,
         )
         return texts

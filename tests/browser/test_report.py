@@ -70,8 +70,10 @@ def test_it_is_all_there_at_each_width_and_in_each_theme(
     name = f"{mesh}-{width}-{scheme}"
     picture = Image.open(io.BytesIO(page.screenshot(full_page=mesh == "small")))
     rewrite = request.config.getoption("--rewrite-docs") and name in IN_DOCS
-    # A palette does: the page has few colours.
-    picture.convert("RGB").quantize(64).save((PICTURES if rewrite else tmp_path) / f"{name}.png", optimize=True)
+    # A palette does: the page has few colours, and MAXCOVERAGE keeps those of which there is little.
+    picture.convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE).save(
+        (PICTURES if rewrite else tmp_path) / f"{name}.png", optimize=True
+    )
     # Of the large one two will do: to judge it takes long.
     if mesh == "small" or (width, scheme) in ((400, "dark"), (1600, "light")):
         assert opened.violations() == []
@@ -92,6 +94,13 @@ def test_300_hosts_are_under_two_megabytes(mesh: str, pages: dict[str, Path], sh
 
 
 # --- the table
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_what_got_worse_is_marked(width: int, pages: dict[str, Path], show: Show) -> None:
+    marked = show(pages["small"], width).page.locator(".changes tbody tr.wrong > :first-child")
+    assert marked.inner_text() == "hub wg0 sees east wg0"
+    assert marked.evaluate("(one) => getComputedStyle(one).boxShadow").endswith("inset")
 
 
 def test_the_worst_comes_first_and_any_column_sorts_either_way(pages: dict[str, Path], show: Show) -> None:

@@ -164,16 +164,12 @@ def test_the_keyboard_is_enough(pages: dict[str, Path], show: Show) -> None:
     page = opened.page
     opened.named("combobox", "Host").focus()
     page.keyboard.type("west")
-    page.keyboard.press("Escape")  # closes the list of hosts
-    opened.named("combobox", "Host").fill("west")
-    reached = []
-    for _ in range(20):
+    reached: list[str] = []
+    while "Allowed IPs" not in reached and len(reached) < 30:
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate("(document.activeElement.labels?.[0] || document.activeElement).textContent.trim()")
         )
-        if reached[-1] == "Allowed IPs":
-            break
     assert reached[:6] == ["Text", "missing", "down", "up", "Only what is wrong", "Show all"]
     assert reached[6] == "State"
     assert reached[-1] == "Allowed IPs"

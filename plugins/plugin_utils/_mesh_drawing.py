@@ -14,11 +14,12 @@ from ._mesh_links import SEVERITY, Link
 MOST_IN_A_CIRCLE = 24
 # More names than these are too small to be read beside a matrix.
 MOST_NAMED_IN_A_MATRIX = 60
-NAME = 22  # characters of a name that have room beside its host
+NAME = 22  # characters of a name that have room
 LETTER = 9  # width of a letter of a name, somewhat more than it takes
 NODE = 8  # radius of a host
 ROOM = 40  # around the hosts: for names above and below, and for lines that bend outwards
 CELL = 10  # side of a cell of the matrix
+SMALL_LETTER = 6  # width of a letter of a name beside it
 
 Point = Tuple[float, float]
 
@@ -42,7 +43,7 @@ def circle(hosts: Sequence[str], links: Sequence[Link]) -> Dict[str, Any]:
     `mark` and its place `x`, `y`.
     """
     radius = max(100, 14 * len(hosts)) if len(hosts) > 1 else 0
-    labels = [host if len(host) <= NAME else host[: NAME - 1] + "…" for host in hosts]
+    labels = [_label(host) for host in hosts]
     turns = [2 * math.pi * number / len(hosts) - math.pi / 2 for number in range(len(hosts))]
     left = max(ROOM, LETTER * max(map(len, labels)) + 3 * NODE) + radius
     top = ROOM + radius
@@ -104,8 +105,9 @@ def _towards(point: Point, other: Point, distance: float) -> Point:
 def matrix(hosts: Sequence[str], links: Sequence[Link]) -> Dict[str, Any]:
     """A row for each host, with a cell for each host that it sees: the worst state where there are several.
 
-    `cell` and `size` in units; `named`: whether names fit; `paths`: by state, the worst last, the path of its cells. Cells of one
-    state beside each other are one stroke, so that a healthy mesh of any size takes few bytes.
+    `cell` and `size` in units; `labels`, and `room` for them at the left and at the top, none where they don't fit; `paths`: by
+    state, the worst last, the path of its cells. Cells of one state beside each other are one stroke, so that a healthy mesh of any
+    size takes few bytes.
     """
     numbers = {host: number for number, host in enumerate(hosts)}
     rows: Dict[int, Dict[int, str]] = {}
@@ -118,10 +120,12 @@ def matrix(hosts: Sequence[str], links: Sequence[Link]) -> Dict[str, Any]:
     for number, row in sorted(rows.items()):
         for state, first, count in _runs(row):
             strokes.setdefault(state, []).append("M%d %dh%d" % (first * CELL, number * CELL + CELL // 2, count * CELL))
+    labels = [_label(host) for host in hosts] if len(hosts) <= MOST_NAMED_IN_A_MATRIX else []
     return {
         "cell": CELL,
         "size": len(hosts) * CELL,
-        "named": len(hosts) <= MOST_NAMED_IN_A_MATRIX,
+        "labels": labels,
+        "room": SMALL_LETTER * max(map(len, labels)) + CELL if labels else 0,
         "paths": {state: "".join(strokes[state]) for state in reversed(SEVERITY) if state in strokes},
     }
 
@@ -135,6 +139,10 @@ def _runs(row: Mapping[int, str]) -> List[Tuple[str, int, int]]:
         else:
             runs.append((state, column, 1))
     return runs
+
+
+def _label(host: str) -> str:
+    return host if len(host) <= NAME else host[: NAME - 1] + "…"
 
 
 def _short(value: float) -> str:

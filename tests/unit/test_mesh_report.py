@@ -170,7 +170,7 @@ def test_a_large_mesh_is_a_matrix_and_a_circle_of_what_is_wrong() -> None:
     assert len(shown["circle"]["nodes"]) == 24
     assert all(line["link"]["problem"] for line in shown["circle"]["lines"])
     assert shown["matrix"]["size"] == 3000
-    assert not shown["matrix"]["named"]
+    assert (shown["matrix"]["labels"], shown["matrix"]["room"]) == ([], 0)
     healthy = {f"h{number}": host(f"h{number}") for number in range(25)}
     assert report(healthy)["circle"] is None
 
@@ -179,6 +179,7 @@ def test_cells_of_one_state_beside_each_other_are_one_stroke_and_the_worst_lies_
     names = [f"h{number:02}" for number in range(25)]
     results = {own: host(own, *(peer(other, 1) for other in names if other != own)) for own in names}
     drawn = report(results)["matrix"]
+    assert (drawn["labels"], drawn["room"]) == (names, 28)
     assert drawn["paths"]["up"].startswith("M10 5h240M0 15h10M20 15h230")
     results["h03"] = host("h03", peer("h01", 1, "down"), peer("h02", 1))
     shown = report(results)

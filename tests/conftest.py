@@ -20,7 +20,19 @@ from collection import CHECKOUT, install, make_importable
 pytest_plugins = ["lab.fixtures"]
 
 # From what fails fastest to what takes longest; the search for secrets looks at what all the others left.
-LAYERS = ("static", "unit", "model", "docs", "integration", "molecule", "eda", "fleet", "kernel", "test_secrets.py")
+LAYERS = (
+    "static",
+    "unit",
+    "model",
+    "docs",
+    "integration",
+    "molecule",
+    "browser",
+    "eda",
+    "fleet",
+    "kernel",
+    "test_secrets.py",
+)
 
 
 IMPORT_FOLDER = make_importable(Path(tempfile.mkdtemp(prefix="wirewatch-import-")))
@@ -29,6 +41,7 @@ sys.path.append(str(IMPORT_FOLDER))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the long versions of tests that have one: some hours")
+    parser.addoption("--rewrite-docs", action="store_true", help="write examples and pictures of docs anew")
 
 
 @pytest.fixture(scope="session")

@@ -145,6 +145,7 @@ EVERYTHING = """
       vars:
         mesh_check_interfaces: ["{{ wg_interface }}"]
         mesh_check_full_mesh: true
+        mesh_check_report: mesh.html
 """
 
 
@@ -172,6 +173,7 @@ def test_modules_and_roles_at_their_most_talkative(
     assert len(list(tmp_path.rglob("AnsiballZ_wg_*.py"))) >= 7, "the files of the modules were not kept"
     assert "EXEC /bin/sh -c" in running.output, "that is not what -vvvv says"
     assert "TRACEBACK" in running.output.upper()
+    assert (tmp_path / "mesh.html").exists(), "the role wrote no report"
     search = Search([*keys_of(net), *mutate.PLANTED])
     assert not search.leaks(tmp_path, network.folder)
     figure(f"{search}: none there")

@@ -9,4 +9,4 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite-docs", action="store_true", help="write the examples of docs/events.md anew")
+    parser.addoption("--rewrite-docs", action="store_true", help="write what the docs show of the code anew")

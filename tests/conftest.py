@@ -41,7 +41,7 @@ sys.path.append(str(IMPORT_FOLDER))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the long versions of tests that have one: some hours")
-    parser.addoption("--rewrite-docs", action="store_true", help="write examples and pictures of docs anew")
+    parser.addoption("--rewrite-docs", action="store_true", help="write what the docs show of the code anew")
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
+import yaml
 from collection import CHECKOUT
 
 PAGES = sorted(
     str(path.relative_to(CHECKOUT))
-    for pattern in ("*.md", "docs/*.md", "roles/*/README.md", "demo/README.md")
+    for pattern in ("*.md", "docs/**/*.md", "roles/*/README.md", "demo/README.md")
     for path in CHECKOUT.glob(pattern)
 )
 
@@ -40,4 +42,17 @@ def plugin_examples() -> Iterator[tuple[str, str]]:
                 yield path.stem, ast.literal_eval(node.value)
 
 
-__all__ = ["CHECKOUT", "PAGES", "blocks", "plugin_examples", "read", "section"]
+def documentation(plugin: str) -> tuple[dict[str, Any], Any]:
+    """Options and examples of an EDA plugin. ansible-doc knows none, so this reads the page as the engine's own tools do."""
+    path = CHECKOUT / "extensions/eda/plugins" / plugin
+    values = {
+        node.targets[0].id: node.value.value
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    return yaml.safe_load(values["DOCUMENTATION"])["options"], yaml.safe_load(values["EXAMPLES"])
+
+
+__all__ = ["CHECKOUT", "PAGES", "blocks", "documentation", "plugin_examples", "read", "section"]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from docs import event_examples
 from docs.pages import CHECKOUT, PAGES, blocks, plugin_examples
 from lab import Ansible, Network, Star, star, wait_for, write_inventory
 from lab.commands import tool
@@ -42,7 +43,8 @@ def kind_of(text: str) -> str:
 
 PLAYBOOKS = [pytest.param(text, id=name) for name, text in EXAMPLES if kind_of(text) == "playbook"]
 RULEBOOKS = [pytest.param(text, id=name) for name, text in EXAMPLES if kind_of(text) == "rulebook"]
-(REACTION,) = [text for _name, text in EXAMPLES if kind_of(text) == "reaction"]
+REACTIONS = [pytest.param(text, id=name) for name, text in EXAMPLES if kind_of(text) == "reaction"]
+(REACTION,) = [text for text in blocks("docs/react.md", "yaml") if kind_of(text) == "reaction"]
 PLUGINS = [pytest.param(text, id=name) for name, text in plugin_examples()]
 
 
@@ -115,6 +117,25 @@ def inside(gateway: Star, collections_path: Path, tmp_path_factory: pytest.TempP
 def test_playbooks_of_the_pages_run(text: str, play: Player, inventory: Path, fill_in: Callable[[str], str]) -> None:
     running = play(inventory, fill_in(text))
     assert running.tasks, "no task ran"
+
+
+@pytest.mark.parametrize("text", REACTIONS)
+def test_reactions_of_the_pages_run(text: str, play: Player, inventory: Path) -> None:
+    """As a rulebook starts them, with the event in a variable."""
+    variables = {"ansible_eda": {"event": {"wireguard": event_examples.examples()["peer_removed"]}}}
+    running = play(inventory, text, variables=variables)
+    assert running.tasks, "no task ran"
+
+
+def test_who_comes_from_wg_finds_what_they_know(gateway: Star, fill_in: Callable[[str], str]) -> None:
+    """The office has just shaken hands: it is among the silent only where there is no patience at all."""
+    (script,) = blocks("docs/coming-from.md", "sh")
+    office = gateway.spokes["office"].public_key
+    for patience, silent in (("180", ""), ("-1", f"{office}\n")):
+        command = ["ip", "netns", "exec", gateway.hub.host.namespace, "bash", "-euo", "pipefail", "-c"]
+        text = fill_in(script).replace("> 180", f"> {patience}")
+        done = subprocess.run([*command, text], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, silent, "")
 
 
 @pytest.mark.parametrize("text", PLUGINS)

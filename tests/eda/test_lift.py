@@ -177,6 +177,24 @@ def test_a_sender_has_no_say_in_where_playbooks_run(webhook: Webhook) -> None:
     assert [one for one in webhook.running.tasks if one.host == "gw3"] == []
 
 
+@pytest.mark.parametrize(
+    "template", ["{{ %s }}", "#jinja2:variable_start_string:'[%%', variable_end_string:'%%]'\n[%% %s %%]"]
+)
+def test_a_template_in_an_event_is_not_run(webhook: Webhook, tmp_path: Path, template: str) -> None:
+    """What a sender writes into an event must not become a program of the host that the rulebook runs on."""
+    made = tmp_path / "made"
+    bad = envelope("peer_removed", "gw1")
+    bad["wireguard"]["interface"] = template % f"lookup('pipe', 'touch {made}')"
+    good = envelope("peer_removed", "gw2.example.com")
+    assert webhook.post({"events": [bad, good]}) == 200
+    assert wait_for_playbook(webhook.running, key(good)) == {"gw2"}
+    assert webhook.post(bad) == 200
+    assert webhook.post(last := envelope("peer_removed", "gw1")) == 200
+    assert wait_for_playbook(webhook.running, key(last)) == {"gw1"}
+    assert not made.exists()
+    assert key(bad) not in webhook.running.output
+
+
 def test_meta_is_the_webhooks_with_the_senders_uuid(webhook: Webhook) -> None:
     alone, batched = (envelope("peer_added", "gw1", source={"name": "forged"}) for _number in range(2))
     assert webhook.post(alone) == 200

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from docs import demo_picture
 from lab import traces, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,8 @@ def test_the_whole_story(demo, secrets_file):
     leaked = any(secret in story.output for secret in secrets_file.read_text().split())
     assert not leaked
     assert story.leftovers() == []
+    # A picture of another story is drawn anew by scripts/test tests/docs -k picture --rewrite-docs.
+    assert demo_picture.shape(story.output) == demo_picture.shape(demo_picture.shown())
 
 
 @pytest.mark.parametrize(("ending", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

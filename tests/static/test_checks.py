@@ -17,7 +17,7 @@ import pytest
 from collection import CHECKOUT, build
 from static import sanity
 
-CODE = ["plugins", "extensions/eda/plugins", "tests", "demo"]
+CODE = ["plugins", "extensions/eda/plugins", "tests", "demo", "docsite"]
 TYPED = ["plugins", "extensions/eda/plugins"]
 COLLECTION = "ansible_collections/wirewatch/wireguard"
 
@@ -109,6 +109,7 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> N
         "plugins/modules/wg_facts.py",
         "plugins/modules/wg_peer_watch.py",
         "extensions/eda/plugins/event_source/wg_events.py",
+        "extensions/eda/plugins/event_source/schemas/wg_events.json",
         "extensions/eda/plugins/event_filter/lift.py",
         "roles/mesh_check/meta/argument_specs.yml",
         "roles/prerequisites/meta/argument_specs.yml",
@@ -116,7 +117,7 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> N
     }
     assert needed - files == set()
     allowed = ("plugins/", "extensions/eda/", "roles/", "playbooks/", "docs/", "meta/", "changelogs/changelog.yaml")
-    top = {"README.md", "CHANGELOG.md", "LICENSE", "MANIFEST.json", "FILES.json"}
+    top = {"README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "MANIFEST.json", "FILES.json"}
     assert {name for name in files if not name.startswith(allowed)} - top == set()
     assert {name for name in files if "__pycache__" in name or name.endswith(".pyc")} == set()
 

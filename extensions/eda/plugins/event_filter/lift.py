@@ -19,6 +19,8 @@ description:
   - C(meta) stays as the source made it. From the sender's C(meta) only C(uuid) is taken, by which repeated events are told;
     C(hosts) never is, since it says where playbooks run.
   - Whatever is not an event of this collection passes as it is. In a mixed batch it stays together, in one event.
+  - Of an event of this collection that holds the beginning of a Jinja template, in whatever place, nothing is left, since
+    a playbook would run that. It is told of in the log.
 options:
   hosts:
     description:
@@ -65,6 +67,9 @@ CARRIERS = ("body", "payload")  # where ansible.eda.kafka and eda.builtin.webhoo
 # meta.hosts becomes ansible-playbook's --limit, where "*", "a:b", "!a", "~a", "@file" are patterns, and "" is no limit at all.
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 EVERYBODY = ("all", "ungrouped")  # groups that every inventory has
+# Playbooks get an event as extra variables, in which Ansible runs templates wherever they stand. By these they begin; the last
+# says how others begin (JINJA2_OVERRIDE in ansible/template). No fact of WireGuard has one.
+TEMPLATES = ("{{", "{%", "{#", "#jinja2:")
 LOGGER = logging.getLogger("wirewatch.wireguard.lift")
 
 _said: Set[str] = set()
@@ -83,17 +88,17 @@ def main(event: Any, /, hosts: Any = None, **others: Any) -> Any:
     if not isinstance(event, dict):
         return event
     if _is_ours(event):
-        return _at_top(event, hosts)
+        return _harmless(_at_top(event, hosts))
     for carrier in CARRIERS:
         message = event.get(carrier)
         if not isinstance(message, dict):
             continue
         if _is_ours(message):
-            return _lift(event, carrier, message, hosts)
+            return _harmless(_lift(event, carrier, message, hosts))
         batch = message.get("events")
         if isinstance(batch, list) and any(map(_is_ours, batch)):
             # The engine takes a list for several events (FilteredQueue.put in ansible_rulebook/engine.py).
-            lifted = [_lift(event, carrier, one, hosts) for one in batch if _is_ours(one)]
+            lifted = [_harmless(_lift(event, carrier, one, hosts)) for one in batch if _is_ours(one)]
             rest = [one for one in batch if not _is_ours(one)]
             return [*lifted, {**event, carrier: {**message, "events": rest}}] if rest else lifted
     return event
@@ -124,6 +129,21 @@ def _lift(event: Dict[Any, Any], carrier: str, envelope: Dict[Any, Any], hosts: 
     lifted["wireguard"] = envelope["wireguard"]
     lifted["meta"] = _limited(meta, envelope["wireguard"], hosts)
     return lifted
+
+
+def _harmless(event: Dict[Any, Any]) -> Dict[Any, Any]:
+    """The event, or an empty one in its place, since a source with feedback waits for an answer to each."""
+    values: List[Any] = [event]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values += [*value, *value.values()]
+        elif isinstance(value, list):
+            values += value
+        elif isinstance(value, str) and any(begin in value for begin in TEMPLATES):
+            _complain("An event held a Jinja template, which a playbook would have run: nothing is left of it")
+            return {}
+    return event
 
 
 def _meta(envelope: Dict[Any, Any]) -> Dict[Any, Any]:

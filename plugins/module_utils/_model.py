@@ -13,7 +13,7 @@ import base64
 import binascii
 import ipaddress
 import socket
-from itertools import islice
+from itertools import chain
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 KEY_LENGTH = 32  # bytes, Curve25519 (WireGuard whitepaper section 5.4)
@@ -80,12 +80,28 @@ def encode_key(key: bytes) -> str:
 
 def sort_by_key(peers: List[Peer]) -> List[Peer]:
     """The list itself, put in the order of its peers' keys as text; stable."""
-    # Of the first six bytes the text is the first eight characters of the whole, and nearly always tells keys apart. The
-    # whole text of 50,000 keys would be megabytes for a moment.
-    peers.sort(key=lambda peer: binascii.b2a_base64(peer[0][:6]))
-    if any(one[0][:6] == other[0][:6] for one, other in zip(peers, islice(peers, 1, None))):
-        peers.sort(key=lambda peer: binascii.b2a_base64(peer[0]))
+    if len(peers) < MANY:
+        peers.sort(key=_key_text)
+        return peers
+    # Those of one first character at a time: the texts of 50,000 keys would be megabytes for a moment, which Python would ask
+    # the system for, and give back, at each poll.
+    alike: List[List[Peer]] = [[] for _character in range(128)]
+    for peer in peers:
+        alike[_FIRST_CHARACTER[peer[0][0]]].append(peer)
+    for some in alike:
+        some.sort(key=_key_text)
+    peers[:] = chain.from_iterable(alike)
     return peers
+
+
+MANY = 1000  # peers from which on one sort after the other is quicker than one
+
+
+def _key_text(peer: Peer) -> bytes:
+    return binascii.b2a_base64(peer[0])
+
+
+_FIRST_CHARACTER = bytes(binascii.b2a_base64(bytes([first]))[0] for first in range(256))  # by the first byte of a key
 
 
 def decode_key(text: object) -> bytes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Callable, Dict, Iterable, Optional, Tuple
+from typing import Callable, Dict, Optional, Sequence
 
+from ._errors import MalformedReply
 from ._model import Device, Peer
 
 _PROCESS_KEY = os.urandom(32)
@@ -29,35 +30,42 @@ class Reuse:
     """Hands out last poll's objects where they still hold."""
 
     def __init__(self) -> None:
-        self._peers: Dict[
-            bytes, Tuple[bytes, Peer]
-        ] = {}  # by name: its bytes, or their fingerprint where they hold a secret
+        self._known: Dict[bytes, Peer] = {}  # by its text, or the fingerprint of that where it holds a secret
         self._device: Optional[Device] = None
 
-    def peers(self, raw: Iterable[Tuple[bytes, bytes]], decode: Callable[[bytes, bytes], Peer]) -> Dict[bytes, Peer]:
-        """Peers by public key of ``(name, bytes)``; ``decode`` is called with those, and only for changed ones.
+    def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Dict[bytes, Peer]:
+        """Peers by public key; ``decode`` is called for a text that last poll did not have.
 
-        A name is what its daemon calls a peer, each a single time. Last poll's dict itself where nothing changed. An error
-        of ``decode`` leaves the memory as it was.
+        Last poll's dict itself where nothing changed. An error leaves the memory as it was; MalformedReply where two texts
+        are of one peer.
         """
-        before = self._peers
-        now: Dict[bytes, Tuple[bytes, Peer]] = {}
-        same = True
-        for name, data in raw:
-            known = before.get(name)
-            if known is not None and (known[0] == data or (known[1].preshared_key and known[0] == fingerprint(data))):
-                now[name] = known
-                continue
-            peer = decode(name, data)
-            if known is not None and known[1] == peer:
-                peer = known[1]
-            else:
-                same = False
-            now[name] = (data if peer.preshared_key is None else fingerprint(data), peer)
-        self._peers = now
-        if same and len(now) == len(before) and self._device is not None:
-            return self._device.peers
-        return {peer.public_key: peer for _mark, peer in now.values()}
+        known = self._known
+        before = self._device.peers if self._device is not None else {}
+        # Sets, since a daemon tells its peers in another order each time.
+        different = set(texts)
+        if different == known.keys() and len(texts) == len(known):
+            return before
+        marks: Dict[bytes, Peer] = {}
+        peers: Dict[bytes, Peer] = {}
+        for text in texts:
+            mark, peer = text, known.get(text)
+            if peer is None:
+                mark = fingerprint(text)
+                peer = known.get(mark)
+            if peer is None:
+                peer = decode(text)
+                if peer.preshared_key is None:
+                    mark = text
+                if peer == before.get(peer.public_key):
+                    peer = before[peer.public_key]
+            marks[mark] = peers[peer.public_key] = peer
+        if len(peers) < len(texts):
+            raise MalformedReply("The daemon's answer names a peer for the second time")
+        self._known = marks
+        if peers.keys() != before.keys():
+            return peers
+        changed = {key: peer for key, peer in peers.items() if peer is not before[key]}
+        return {**before, **changed} if changed else before
 
     def device(self, device: Device) -> Device:
         """Last poll's device where nothing in it changed."""

@@ -18,21 +18,13 @@ EPOCH_FROM = 1_000_000_000  # seconds: a smaller "time" is an age, as boringtun 
 Value = TypeVar("Value")
 
 
-class PeerText(NamedTuple):
-    """One peer's lines, the one with its public key left out."""
-
-    name: bytes  # the public key in hexadecimal digits
-    text: bytes
-
-
 class Reply(NamedTuple):
-    device: List[bytes]
-    peers: List[PeerText]
+    device: List[bytes]  # lines
+    peers: List[bytes]  # each one's lines in one text, the first its public key alone
     errno: int
 
 
 END = b"\nerrno=0\n\n"
-NAME_LENGTH = 2 * KEY_LENGTH
 
 
 def cut_reply(reply: bytes) -> Optional[Reply]:
@@ -40,12 +32,13 @@ def cut_reply(reply: bytes) -> Optional[Reply]:
 
     For who has seen most of the peers' lines before, and has new ones looked at by ``decode_peer``.
     """
-    device, *texts = reply[: -len(END)].split(b"\npublic_key=")
-    lines = device.split(b"\n")
-    if not reply.endswith(END) or device.startswith(b"public_key=") or not all(map(_is_a_fact, lines)):
+    if not reply.endswith(END):
         return None
-    peers = [PeerText(text[:NAME_LENGTH], text[NAME_LENGTH + 1 :]) for text in texts]
-    if len({peer.name for peer in peers}) < len(peers):
+    texts = reply.split(b"\npublic_key=")
+    texts[-1] = texts[-1][: -len(END)]  # of the whole answer that would be a copy of megabytes
+    device, *peers = texts
+    lines = device.split(b"\n")
+    if device.startswith(b"public_key=") or not all(map(_is_a_fact, lines)):
         return None
     return Reply(lines, peers, 0)
 
@@ -78,7 +71,7 @@ def split_reply(reply: bytes) -> Reply:
             section.append(line)
     if errno is None:
         raise MalformedReply("The daemon's answer has no errno line")
-    return Reply(device, [PeerText(key, b"\n".join(lines)) for key, lines in peers.items()], errno)
+    return Reply(device, [b"\n".join([key, *lines]) for key, lines in peers.items()], errno)
 
 
 def decode_device(lines: List[bytes]) -> Tuple[Device, Optional[bytes]]:
@@ -112,13 +105,14 @@ def decode_device(lines: List[bytes]) -> Tuple[Device, Optional[bytes]]:
     return device, private_key
 
 
-def decode_peer(text: PeerText) -> Tuple[Peer, Optional[int]]:
+def decode_peer(text: bytes) -> Tuple[Peer, Optional[int]]:
     """The peer, and the age of its handshake in nanoseconds where the daemon tells an age and not a time."""
-    peer = Peer(_key(text.name))
+    key, *lines = text.split(b"\n")
+    peer = Peer(_key(key))
     preshared_key = endpoint = None
     keepalive = seconds = nanoseconds = received = sent = 0
     allowed_ips: List[bytes] = []
-    for line in text.text.split(b"\n") if text.text else ():
+    for line in lines:
         name, _equals, value = line.partition(b"=")
         if not _is_a_fact(line):
             raise MalformedReply("The daemon's answer has a line in a peer that is not of the form key=value")

@@ -20,7 +20,7 @@ from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unre
 from ._model import USERSPACE, Device, Peer
 from ._netns import Namespace
 from ._reuse import Reuse, fingerprint
-from ._uapi import PeerText, Reply, cut_reply, decode_device, decode_peer, split_reply
+from ._uapi import Reply, cut_reply, decode_device, decode_peer, split_reply
 from ._x25519 import public_key
 
 SOCKET_DIRECTORY = "/var/run/wireguard"
@@ -105,9 +105,7 @@ class UserspaceReader:
         if private_key is not None:
             device = device._replace(public_key=self._derive(private_key))
         ifindex, up = self.namespace.link(self.interface)
-        peers = self._reuse.peers(
-            reply.peers, lambda name, text: self._dated(*decode_peer(PeerText(name, text)), answer)
-        )
+        peers = self._reuse.peers(reply.peers, lambda text: self._dated(*decode_peer(text), answer))
         if self._ages:
             self._ages = {key: age for key, age in self._ages.items() if key in peers}
         return self._reuse.device(

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import random
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
+    MANY,
     Device,
     Endpoint,
     Peer,
@@ -183,11 +185,13 @@ def test_a_new_peer_has_nothing() -> None:
     assert (peer.persistent_keepalive, peer.last_handshake_ns, peer.rx_bytes, peer.tx_bytes) == (0, 0, 0, 0)
 
 
-def test_peers_are_put_in_the_order_of_their_keys_text() -> None:
+@pytest.mark.parametrize("more", [0, MANY])
+def test_peers_are_put_in_the_order_of_their_keys_text(more: int) -> None:
     """Also those whose keys begin with the same bytes, and as the text sorts, not as the bytes do."""
-    begin = bytes(range(6))
+    begin, chance = bytes(range(6)), random.Random(1)
     keys = [begin + bytes([last]) * 26 for last in (0, 62 << 2, 63 << 2, 255, 1, 26 << 2, 52 << 2)]
     keys += [bytes([first]) * 32 for first in (255, 0, 62 << 2, 51 << 2)]
+    keys += [chance.randbytes(32) for _number in range(more)]
     peers = sort_by_key([Peer(key) for key in keys])
     texts = [encode_key(peer.public_key) for peer in peers]
     assert texts == sorted(texts)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse, fingerprint
 from unit.watching import key
@@ -24,15 +25,15 @@ class Polls:
         self.decoded: list[int] = []
 
     def poll(self, *raw: tuple[int, int, int], **fields: int) -> Device:
-        def decode(name: bytes, data: bytes) -> Peer:
-            number, rx_bytes, _noise = json.loads(data)
+        def decode(text: bytes) -> Peer:
+            number, rx_bytes, _noise = json.loads(text)
             if rx_bytes < 0:
                 raise ValueError("a counter below zero")
             self.decoded.append(number)
-            return Peer(key(int(name)), preshared_key=self.secret, rx_bytes=rx_bytes)
+            return Peer(key(number), preshared_key=self.secret, rx_bytes=rx_bytes)
 
         self.decoded = []
-        peers = self._reuse.peers(((str(one[0]).encode(), json.dumps(one).encode()) for one in raw), decode)
+        peers = self._reuse.peers([json.dumps(one).encode() for one in raw], decode)
         return self._reuse.device(Device("wg0", peers=peers, **fields))
 
 
@@ -96,7 +97,25 @@ def test_bytes_with_a_secret_are_compared_and_not_kept() -> None:
     assert polls.poll((1, 10, 0)) is before
     assert polls.decoded == []
     assert polls.poll((1, 11, 0)) is not before
-    assert b"[1, 11, 0]" not in [mark for mark, _peer in polls._reuse._peers.values()]
+    assert b"[1, 11, 0]" not in polls._reuse._known
+
+
+def test_a_peer_that_comes_twice_is_refused() -> None:
+    polls = Polls()
+    before = polls.poll((1, 10, 0), (2, 20, 0))
+    for twice in ((1, 10, 0), (1, 11, 0)):
+        with pytest.raises(MalformedReply, match="for the second time"):
+            polls.poll((1, 10, 0), twice)
+        assert polls.poll((1, 10, 0), (2, 20, 0)) is before
+
+
+def test_peers_in_another_order_are_the_same_snapshot_and_keep_theirs() -> None:
+    """So that comparing two snapshots never has to look keys up."""
+    polls = Polls()
+    before = polls.poll((1, 10, 0), (2, 20, 0), (3, 30, 0))
+    assert polls.poll((3, 30, 0), (1, 10, 0), (2, 20, 0)) is before
+    after = polls.poll((3, 30, 0), (2, 21, 0), (1, 10, 0))
+    assert list(after.peers) == list(before.peers)
 
 
 # --- fingerprints

@@ -14,7 +14,6 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
     unpack_allowed_ip,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._uapi import (
-    PeerText,
     decode_device,
     decode_peer,
     split_reply,
@@ -80,16 +79,14 @@ def test_a_private_key_of_zeros_is_none() -> None:
 def test_a_small_handshake_time_is_an_age(seconds: int, age: int) -> None:
     """boringtun tells the age where a time is due."""
     lines = [f"last_handshake_time_sec={seconds}".encode(), b"last_handshake_time_nsec=1000"]
-    peer, told = decode_peer(PeerText(key(1).hex().encode(), b"\n".join(lines)))
+    peer, told = decode_peer(b"\n".join([key(1).hex().encode(), *lines]))
     assert (peer.last_handshake_ns, told) == (0, age * 10**9 + 1000)
 
 
 def test_a_handshake_time_is_a_time_and_zero_is_never() -> None:
     assert decode_one("last_handshake_time_sec=1000000000").last_handshake_ns == 10**18
-    assert (
-        decode_peer(PeerText(key(1).hex().encode(), b"last_handshake_time_sec=0\nlast_handshake_time_nsec=0"))[1]
-        is None
-    )
+    never = key(1).hex() + "\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0"
+    assert decode_peer(never.encode())[1] is None
 
 
 def test_allowed_ips_are_sorted_and_their_host_bits_cleared() -> None:

@@ -31,7 +31,10 @@ LINK = re.compile(r"\]\(([\w./-]+\.md)\)")
 
 ANSIBLE = "https://docs.ansible.com/projects/ansible/latest"
 # Where Ansible's own documentation has what pages of plugins refer to.
-APPENDICES = {"common_return_values": "reference_appendices/common_return_values.html"}
+PAGES = {
+    "common_return_values": "reference_appendices/common_return_values.html",
+    "action_plugins": "plugins/action.html",
+}
 BUILTIN = re.compile(r"ansible_collections\.ansible\.builtin\.(\w+)")
 
 
@@ -65,7 +68,7 @@ def link_to_ansible(_app: Sphinx, _env: Any, node: nodes.Element, label: nodes.E
     """References that antsibull-docs makes into Ansible's own documentation, without fetching its index."""
     target = node.get("reftarget", "")
     builtin = BUILTIN.fullmatch(target)
-    page = f"collections/ansible/builtin/{builtin[1]}.html" if builtin else APPENDICES.get(target)
+    page = f"collections/ansible/builtin/{builtin[1]}.html" if builtin else PAGES.get(target)
     return nodes.reference("", "", label, refuri=f"{ANSIBLE}/{page}", internal=False) if page else None
 
 

@@ -11,6 +11,7 @@ from ._errors import InvalidArgument, WireGuardError
 
 Envelope = Dict[str, Any]  # {"meta": {"uuid": …}, "wireguard": {…}}
 
+SHORTENED = "Allowed IPs are left out: with them the event is larger than the other side takes"
 SECRET_LIMIT = 64 * 1024  # bytes of a file with a secret: more is another file
 
 
@@ -29,6 +30,10 @@ class SinkError(WireGuardError):
 
 class SinkRefused(SinkError):
     """Not delivered, and trying again helps only after somebody acted: a wrong password, an unknown topic."""
+
+
+class SinkTooLarge(SinkRefused):
+    """Not delivered, since an event is larger than the other side takes: of those not confirmed the first, or a later one."""
 
 
 class SinkClosed(SinkError):
@@ -50,6 +55,18 @@ class Sink:
 
     def close(self) -> None:
         """Nothing is sent any more."""
+
+
+def shortened(envelope: Envelope) -> Envelope:
+    """The envelope of an event that is too large: lists, which are of allowed IPs, are null, and ``reason`` says so."""
+    event = {name: None if isinstance(value, list) else value for name, value in envelope["wireguard"].items()}
+    if event["peer"] is not None:
+        event["peer"] = dict(event["peer"], allowed_ips=None)
+    return dict(envelope, wireguard=dict(event, reason=SHORTENED))
+
+
+def is_shortened(envelope: Envelope) -> bool:
+    return bool(envelope["wireguard"]["reason"] == SHORTENED)
 
 
 def read_secret(option: str, path: str) -> str:

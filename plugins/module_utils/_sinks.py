@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import Any, Dict, Optional, Sequence
 
 from ._errors import InvalidArgument, WireGuardError
@@ -73,9 +75,16 @@ def read_secret(option: str, path: str) -> str:
     """The one line that a file holds. InvalidArgument, which names the file and never what is in it."""
     try:
         with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             content = file.read(SECRET_LIMIT + 1)
     except OSError as error:
         raise InvalidArgument("%s is %s, which can't be read: %s" % (option, path, error.strerror)) from None
+    # Not the group's: systemd hands credentials to a service through an ACL, which shows as those.
+    if mode & stat.S_IRWXO:
+        raise InvalidArgument(
+            "%s is %s, which every user of this host may open (mode %04o), and it holds a secret: run chmod o= %s, and replace "
+            "the secret if anybody else could have read it" % (option, path, stat.S_IMODE(mode), path)
+        )
     try:
         text = content.decode("utf-8").strip()
     except UnicodeDecodeError:

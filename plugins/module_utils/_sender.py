@@ -11,7 +11,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Callable, List, NamedTuple, Optional
 
-from ._sinks import Envelope, Sink, SinkClosed, SinkError, SinkRefused
+from ._sinks import Envelope, Sink, SinkClosed, SinkError, SinkRefused, SinkTooLarge, is_shortened, shortened
 from ._words import duration
 
 FIRST_PAUSE = 0.5  # seconds; doubled at each failure
@@ -44,7 +44,8 @@ class Sender:
 
     A part is tried until all of it is confirmed; what was confirmed of it is not sent again. The pauses between are random
     up to a bound that doubles (full jitter), so that a fleet does not come back all at once. Where the sink refuses, the
-    pauses are long, and their number is bounded.
+    pauses are long, and their number is bounded. An event that is too large for it is sent without what makes it large, and
+    that is said: it must not hold up all that come after it.
     """
 
     def __init__(
@@ -86,15 +87,26 @@ class Sender:
 
     def _deliver(self, part: List[Envelope]) -> Outcome:
         failures = 0
+        at_once = len(part)
         while True:
             try:
-                self._sink.send(part)
+                while part:
+                    self._sink.send(part[:at_once])
+                    part = part[at_once:]
             except SinkClosed:
                 return Outcome(False)
             except SinkError as error:
                 part = part[error.confirmed :]
                 if error.confirmed:
                     failures = self._refused = 0
+                if isinstance(error, SinkTooLarge):
+                    # One event that is too large may be refused together with others, which are not.
+                    if at_once > 1:
+                        at_once = 1
+                        continue
+                    if not is_shortened(part[0]):
+                        part = [self._shortened(part[0], error), *part[1:]]
+                        continue
                 failures += 1
                 pause = self._after(error, failures)
                 if pause is None:
@@ -109,6 +121,15 @@ class Sender:
                 return Outcome(True)
             if self._is_stopped_within(pause):
                 return Outcome(False)
+
+    def _shortened(self, envelope: Envelope, error: SinkError) -> Envelope:
+        short = shortened(envelope)
+        event = short["wireguard"]
+        self._say(
+            "%s. The event %s of interface %s, peer %s, is sent without its allowed IPs"
+            % (error, event["type"], event["interface"], event["public_key"])
+        )
+        return short
 
     def _after(self, error: SinkError, failures: int) -> Optional[float]:
         """How long to wait after this error; None where it was the last one."""

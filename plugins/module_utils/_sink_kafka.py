@@ -12,7 +12,7 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ._errors import InvalidArgument, MissingDependency
-from ._sinks import Envelope, Sink, SinkError, SinkRefused, read_secret
+from ._sinks import Envelope, Sink, SinkError, SinkRefused, SinkTooLarge, read_secret
 
 # An event is there for good before it is confirmed, and librdkafka's own retries neither double nor reorder it.
 DEFAULTS: Dict[str, Any] = {
@@ -74,9 +74,18 @@ class KafkaSink(Sink):
         self._trouble = None
         reports: List[Any] = [_NOT_REPORTED] * len(envelopes)
         deadline = time.monotonic() + self._patience
+        too_large: Any = None
         try:
             for number, envelope in enumerate(envelopes):
-                self._produce(number, envelope, reports, deadline)
+                try:
+                    self._produce(number, envelope, reports, deadline)
+                except self._library.KafkaException as error:
+                    if error.args[0].name() not in TOO_LARGE:
+                        raise
+                    # librdkafka itself does not take it. Those before it are under way.
+                    too_large = error.args[0]
+                    del reports[number:]
+                    break
             # By identity: the library's errors can't be compared with other objects.
             while any(report is _NOT_REPORTED for report in reports) and time.monotonic() < deadline:
                 self._producer.poll(STEP)
@@ -89,6 +98,8 @@ class KafkaSink(Sink):
         for report in reports:
             if report is not None:
                 raise self._failed(report if report is not _NOT_REPORTED else self._trouble, reports)
+        if too_large is not None:
+            raise self._failed(too_large, reports)
 
     def close(self) -> None:
         self._drop_producer()
@@ -137,11 +148,13 @@ class KafkaSink(Sink):
                 "%s is not open to us (%s): ask for the right to write to it" % (self.name, why), confirmed
             )
         if name in UNKNOWN:
-            return SinkRefused(
-                "%s is not there (%s): create the topic, or check its name" % (self.name, why), confirmed
+            # Somebody is about to make it, or it is not known to all brokers yet.
+            return SinkError(
+                "%s is not there (%s): create the topic, or check its name. It is tried again" % (self.name, why),
+                confirmed,
             )
         if name in TOO_LARGE:
-            return SinkRefused(
+            return SinkTooLarge(
                 "%s does not take an event as large as one is (%s). Raise message.max.bytes in the settings, and max.message.bytes "
                 "of the topic" % (self.name, why),
                 confirmed,

@@ -17,7 +17,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from ._errors import InvalidArgument
-from ._sinks import Envelope, Sink, SinkError, SinkRefused, read_secret
+from ._sinks import Envelope, Sink, SinkError, SinkRefused, SinkTooLarge, read_secret
 
 # Bytes of one body. aiohttp, which eda.builtin.webhook stands on, refuses more than 1 MiB (client_max_size).
 BODY_LIMIT = 512 * 1024
@@ -113,7 +113,7 @@ class WebhookSink(Sink):
                 % says
             )
         if status == 413:
-            raise SinkRefused(
+            raise SinkTooLarge(
                 "%s: %d events in %d bytes are too large for it. Raise the limit of the other side"
                 % (says, count, len(body))
             )

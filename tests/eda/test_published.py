@@ -14,6 +14,7 @@ import yaml
 from collection import CHECKOUT
 from eda.rulebooks import fired, wait_for_rule, write_rulebook
 from lab import Ansible, Network, star, write_inventory
+from lab.private import write_private
 
 TOKEN = "a token without spaces".replace(" ", "-")
 
@@ -33,7 +34,7 @@ def test_rules_fire_on_what_is_posted_and_on_what_happened_while_the_rulebook_wa
     rulebook.write_text(yaml.safe_dump([ruleset], sort_keys=False), encoding="utf-8")
 
     zipapp, token_file = tmp_path / "wirewatch.pyz", tmp_path / "token"
-    token_file.write_text(TOKEN, encoding="ascii")
+    write_private(token_file, TOKEN)
     subprocess.run([CHECKOUT / "scripts/zipapp", zipapp], check=True, timeout=60)
     command = [sys.executable, zipapp, "watch", net.hub.name, "--netns", net.hub.host.namespace, "--interval", "0.1"]
     command += ["--sink", "webhook", "--url", f"http://127.0.0.1:{port}/wireguard", "--token-file", token_file]

@@ -15,6 +15,7 @@ from pathlib import Path
 from integration.writer import SEED, Writer
 from lab import Network, wait_for
 from lab.kafka import USER, Broker, with_passwords
+from lab.private import write_private
 
 from .hearing import Hearing, sequences
 from .publishing import Publishing, cpu_seconds, resident, wait_for_sentence
@@ -108,8 +109,8 @@ def test_a_wrong_password_is_said_and_no_reason_to_be_busy(
 ) -> None:
     authority, keystore = certificates(tmp_path / "certificates")
     settings = with_passwords("right", keystore, "changeit")
-    (tmp_path / "wrong").write_text("wrong\n", encoding="utf-8")
-    (tmp_path / "right").write_text("right\n", encoding="utf-8")
+    for password in ("wrong", "right"):
+        write_private(tmp_path / password, password + "\n")
     interface = network.host("gw1", "192.0.2.1").wireguard()
     with Broker(tmp_path / "broker", settings=settings) as broker:
 

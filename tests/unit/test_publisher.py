@@ -20,16 +20,18 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._publisher import PART, Publisher
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sender import Pauses
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import (
+    SHORTENED,
     Sink,
     SinkClosed,
     SinkError,
     SinkRefused,
+    SinkTooLarge,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile, StateFileError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._stream import Stream
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher
-from unit.watching import World, peer
+from unit.watching import World, peer, text
 
 PATIENCE = 10.0  # seconds
 SOON = Pauses(first=0.001, longest=0.002, refused=0.001, refused_tries=5)
@@ -285,6 +287,48 @@ def test_a_sink_that_refuses_is_tried_so_often_and_then_final(world: World, tmp_
     with Run(world, sink, tmp_path) as run:
         run.thread.join(PATIENCE)
     assert (str(run.error), len(sink.parts), run.said) == ("The pipe answers 401", 5, ["The pipe answers 401"])
+
+
+def test_an_event_too_large_is_sent_without_its_allowed_ips_and_the_others_whole(world: World, tmp_path: Path) -> None:
+    def behave(sink: Pipe, part: list[Envelope]) -> None:
+        """As a broker: what comes in one batch with something too large is refused with it, what came before is not."""
+        if any(len(json.dumps(envelope)) > 2500 for envelope in part):
+            raise SinkTooLarge("The pipe takes 2500 bytes at most")
+
+    many = [f"10.1.{number}.0/24" for number in range(200)]
+    world.put(
+        "wg0", peer(1, allowed_ips=["10.0.0.1/32"]), peer(2, allowed_ips=many), peer(3, allowed_ips=["10.0.0.3/32"])
+    )
+    sink = Pipe(behave)
+    with Run(world, sink, tmp_path) as run:
+        sink.wait_for(lambda: len(sink.arrived) == 4)
+        world.put("wg0", peer(1, allowed_ips=["10.0.0.1/32"]), peer(2, allowed_ips=many[1:]))
+        sink.wait_for(lambda: len(sink.arrived) == 6)
+    events = [envelope["wireguard"] for envelope in sink.arrived]
+    assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5, 6]
+    assert [event["peer"]["allowed_ips"] for event in events[1:4]] == [["10.0.0.1/32"], None, ["10.0.0.3/32"]]
+    assert events[2]["reason"] == SHORTENED
+    assert (events[1]["reason"], events[3]["reason"]) == (None, None)
+    changed = events[5]
+    assert changed["type"] == "peer_allowed_ips_changed"
+    assert (changed["previous"], changed["current"], changed["added"], changed["removed"]) == (None, None, None, None)
+    assert run.said == [
+        "The pipe takes 2500 bytes at most. The event peer_added of interface wg0, peer %s, is sent without its allowed IPs"
+        % text(2),
+        "The pipe takes 2500 bytes at most. The event peer_allowed_ips_changed of interface wg0, peer %s, is sent without its "
+        "allowed IPs" % text(2),
+    ]
+
+
+def test_an_event_that_is_too_large_even_so_is_refused(world: World, tmp_path: Path) -> None:
+    def behave(_sink: Pipe, _part: list[Envelope]) -> None:
+        raise SinkTooLarge("The pipe takes nothing")
+
+    world.put("wg0")
+    sink = Pipe(behave)
+    with Run(world, sink, tmp_path) as run:
+        run.thread.join(PATIENCE)
+    assert str(run.error) == "The pipe takes nothing"
 
 
 def test_a_fault_in_a_sink_is_said_without_its_text_and_tried_again(world: World, tmp_path: Path) -> None:

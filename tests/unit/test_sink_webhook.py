@@ -26,11 +26,12 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._sink_webhook 
     WebhookOptions,
     WebhookSink,
 )
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import SinkError, SinkRefused
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import SinkError, SinkRefused, read_secret
 from ansible_rulebook.event_source import webhook
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from lab.private import write_private
 
 PATIENCE = 10.0  # seconds
 TOKEN = "a-token"
@@ -103,7 +104,7 @@ def sink_to(port: int, scheme: str = "http", **options: Any) -> WebhookSink:
 @pytest.fixture
 def token_file(tmp_path: Path) -> str:
     path = tmp_path / "token"
-    path.write_text(TOKEN + "\n", encoding="ascii")
+    write_private(path, TOKEN + "\n")
     return str(path)
 
 
@@ -354,7 +355,7 @@ def test_a_rulebook_takes_our_events(tmp_path: Path, theirs: dict[str, str], our
     options = {}
     for name, value in ours.items():
         if name.endswith("_file"):
-            (tmp_path / name).write_text(value, encoding="ascii")
+            write_private(tmp_path / name, value)
             value = str(tmp_path / name)
         options[name] = value
     with rulebook_source(**theirs) as (port, heard):
@@ -369,7 +370,7 @@ def test_a_rulebook_takes_our_events(tmp_path: Path, theirs: dict[str, str], our
 @pytest.mark.parametrize("option", ["token_file", "hmac_secret_file"])
 def test_a_rulebook_refuses_a_wrong_secret_and_takes_it_once_it_is_right(tmp_path: Path, option: str) -> None:
     path = tmp_path / "secret"
-    path.write_text("wrong", encoding="ascii")
+    write_private(path, "wrong")
     with rulebook_source(**{"token" if option == "token_file" else "hmac_secret": "right"}) as (port, heard):
         sink = sink_to(port, **{option: str(path)})
         with pytest.raises(SinkRefused, match="answers 401 Unauthorized: it does not take our token") as caught:
@@ -410,9 +411,25 @@ def test_a_rulebook_refuses_a_wrong_secret_and_takes_it_once_it_is_right(tmp_pat
 )
 def test_options_that_can_not_be(tmp_path: Path, options: dict[str, str], sentence: str) -> None:
     for name, content in (("two lines", "one\ntwo"), ("two words", "one two")):
-        (tmp_path / name).write_text(content, encoding="ascii")
+        write_private(tmp_path / name, content)
     options = {name: str(tmp_path / value) if value.startswith("two ") else value for name, value in options.items()}
     with pytest.raises(InvalidArgument) as caught:
         WebhookSink(WebhookOptions(**{"url": "https://example.org/", **options}))  # type: ignore[arg-type]
     assert sentence in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("mode", "refused"), [(0o600, False), (0o440, False), (0o644, True), (0o604, True), (0o606, True)]
+)
+def test_a_secret_that_everybody_can_read_is_refused(tmp_path: Path, mode: int, refused: bool) -> None:
+    path = write_private(tmp_path / "token", TOKEN)
+    path.chmod(mode)
+    if not refused:
+        assert read_secret("token_file", str(path)) == TOKEN
+        return
+    with pytest.raises(InvalidArgument) as caught:
+        read_secret("token_file", str(path))
+    assert f"token_file is {path}, which every user of this host may open (mode {mode:04o})" in str(caught.value)
+    assert f"run chmod o= {path}" in str(caught.value)
+    assert TOKEN not in str(caught.value)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,18 @@ PATIENCE = 30.0  # seconds
 class Publishing:
     """One publisher after the other with the same arguments; `start` gives the next one, for a `with` block."""
 
-    def __init__(self, zipapp: Path, folder: Path, host: str, interface: Interface, sink: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        zipapp: Path,
+        folder: Path,
+        host: str,
+        interface: Interface,
+        sink: dict[str, Any],
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """`prefix` is what its command begins with, as `ip netns exec NAME`."""
         self.host = host
+        self._prefix = prefix
         self.interface = interface
         self._zipapp = zipapp
         self._folder = folder / host
@@ -41,7 +52,7 @@ class Publishing:
 
     def start(self) -> Running:
         self._starts += 1
-        command = [sys.executable, str(self._zipapp), "watch", "--config", str(self._config)]
+        command = [*self._prefix, sys.executable, str(self._zipapp), "watch", "--config", str(self._config)]
         return Running(command, os.environ, self._folder, f"publisher-{self._starts}", self._folder)
 
 

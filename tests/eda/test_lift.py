@@ -91,7 +91,7 @@ def wait_for_playbook(running: Running, peer: str) -> set[str]:
 def told_meta(running: Running, sent: dict[str, Any]) -> dict[str, Any]:
     """The whole of event.meta, as rules saw it."""
     running.wait_for_output(f"META {key(sent)} ")
-    (told,) = re.findall(rf"META {key(sent)} (\{{.*\}})", running.output)
+    (told,) = re.findall(rf"META {re.escape(key(sent))} (\{{.*\}})", running.output)
     return json.loads(told)  # type: ignore[no-any-return]
 
 

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import yaml
-from collection import CHECKOUT
 from eda.rulebooks import fired, wait_for_rule, write_rulebook
 from lab import Ansible, Network, star, write_inventory
 from lab.private import write_private
@@ -20,7 +19,7 @@ TOKEN = "a token without spaces".replace(" ", "-")
 
 
 def test_rules_fire_on_what_is_posted_and_on_what_happened_while_the_rulebook_was_away(
-    ansible: Ansible, network: Network, tmp_path: Path
+    ansible: Ansible, network: Network, zipapp: Path, tmp_path: Path
 ) -> None:
     net = star(network)
     east = net.spokes["east"].public_key
@@ -33,9 +32,7 @@ def test_rules_fire_on_what_is_posted_and_on_what_happened_while_the_rulebook_wa
     ruleset["sources"] = [{"eda.builtin.webhook": source, "filters": [splitter]}]
     rulebook.write_text(yaml.safe_dump([ruleset], sort_keys=False), encoding="utf-8")
 
-    zipapp, token_file = tmp_path / "wirewatch.pyz", tmp_path / "token"
-    write_private(token_file, TOKEN)
-    subprocess.run([CHECKOUT / "scripts/zipapp", zipapp], check=True, timeout=60)
+    token_file = write_private(tmp_path / "token", TOKEN)
     command = [sys.executable, zipapp, "watch", net.hub.name, "--netns", net.hub.host.namespace, "--interval", "0.1"]
     command += ["--sink", "webhook", "--url", f"http://127.0.0.1:{port}/wireguard", "--token-file", token_file]
     with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:

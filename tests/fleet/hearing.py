@@ -29,7 +29,7 @@ class Hearing:
         self.events: list[Event] = []
         self.repeated = 0
         self.wrong: list[str] = []  # what must never be
-        self._by_uuid: dict[str, Event] = {}
+        self.by_uuid: dict[str, Event] = {}
         self._consumer = Consumer(
             {
                 "bootstrap.servers": address,
@@ -81,7 +81,7 @@ class Hearing:
 
     def _hear(self, key: bytes, envelope: dict[str, Any]) -> None:
         event, name = envelope["wireguard"], envelope["meta"]["uuid"]
-        known = self._by_uuid.setdefault(name, event)
+        known = self.by_uuid.setdefault(name, event)
         if known is not event:
             self.repeated += 1
             if known != event:

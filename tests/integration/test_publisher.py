@@ -22,7 +22,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import apply
-from collection import CHECKOUT
 from integration.following import Mirror, dump, mirrored
 from lab import Network, Star, star, wait_for
 
@@ -30,13 +29,6 @@ PATIENCE = 30.0  # seconds
 SEED = 20261125
 
 Envelope = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def zipapp(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("zip") / "wirewatch.pyz"
-    subprocess.run([CHECKOUT / "scripts/zipapp", path], check=True, timeout=60)
-    return path
 
 
 class Process:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from .commands import run
 from .network import Network
 from .player import Player
 from .processes import Ansible
@@ -39,6 +40,14 @@ def secrets_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def ansible(collections_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
     """The real commands, with the collection as a user installs it."""
     return Ansible(collections_path, tmp_path_factory.mktemp("ansible"))
+
+
+@pytest.fixture(scope="session")
+def zipapp(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The publisher as hosts get it."""
+    path = tmp_path_factory.mktemp("zipapp") / "wirewatch.pyz"
+    run([str(checkout / "scripts/zipapp"), str(path)])
+    return path
 
 
 @pytest.fixture

@@ -178,13 +178,6 @@ def handlers() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture(scope="module")
-def zipapp(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("zip") / "wirewatch.pyz"
-    subprocess.run([CHECKOUT / "scripts/zipapp", path], check=True, timeout=60)
-    return path
-
-
 def run(*argv: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*map(str, argv)], capture_output=True, text=True, timeout=60, check=False)
 

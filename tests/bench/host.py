@@ -23,6 +23,7 @@ from typing import Any
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import END, REQUEST, UserspaceReader
+from fleet.publishing import cpu_seconds
 from integration.source import SOURCE, Source
 from lab import Interface, Network
 from lab.commands import tool
@@ -171,15 +172,10 @@ def source_share(log: Log, interfaces: dict[int, Interface], import_folder: Path
             with Source(import_folder, arguments, Path(folder), interface.host) as source:
                 source.wait_for("peer_added", count=peers)
                 time.sleep(3)
-                used = _cpu_seconds(source.pid)
+                used = cpu_seconds(source)
                 time.sleep(seconds)
-                share = (_cpu_seconds(source.pid) - used) / seconds * 100
+                share = (cpu_seconds(source) - used) / seconds * 100
         log.add("source", f"{peers:,} quiet peers at one poll a second", "share of a core", [share], "%")
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def source_delay(log: Log, network: Network, import_folder: Path, rounds: int = ROUNDS) -> None:

@@ -1,15 +1,14 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rows as tables, and against the bars that the project has set itself."""
+"""The page on performance: its tables, and the bars that the project has set itself."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
-from .results import Row, Spread, ratio
+from .results import Row, ratio
+from .tables import OURS, Bar, Rows, goals, measured_on, table
 
 HEAD = """\
 # Performance: what a poll costs, and what else there is
@@ -51,56 +50,14 @@ SECTIONS = {
     "modules": ("Modules", "Wall time of ad hoc `ansible` with the module, in turn with `ansible.builtin.ping`."),
     "source": ("The event source", "With wireguard-go, whose own CPU time is not counted."),
 }
-OURS = "ours"
-
-
-class Bar(NamedTuple):
-    measure: str
-    limit: float
-    figures: Sequence[float]
-    unit: str = "×"
-    at_least: bool = False
-
-    @property
-    def held(self) -> bool:
-        return all(figure >= self.limit if self.at_least else figure <= self.limit for figure in self.figures)
-
-
-class Rows:
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = list(rows)
-
-    def of(self, part: str) -> dict[str, dict[str, Row]]:
-        """By case and subject."""
-        cases: dict[str, dict[str, Row]] = {}
-        for row in self._rows:
-            if row.part == part:
-                cases.setdefault(row.case, {})[row.subject] = row
-        return cases
-
-    def ratios(self, part: str, one: str, other: str, *words: str) -> list[float]:
-        """Medians, of the cases that have each word."""
-        return [
-            ratio(subjects[one], subjects[other]).median
-            for case, subjects in self.of(part).items()
-            if one in subjects and other in subjects and all(word in case for word in words)
-        ]
-
-    def values(self, part: str, subject: str, *words: str) -> list[float]:
-        return [
-            subjects[subject].median
-            for case, subjects in self.of(part).items()
-            if subject in subjects and all(word in case for word in words)
-        ]
 
 
 def page(rows: Iterable[Row], machine: Sequence[str], missing: Mapping[str, str]) -> str:
     found = Rows(rows)
-    lines = [HEAD, *[f"- {line}" for line in [*machine, f"Measured on {datetime.date.today()}"]]]
-    lines += [f"- Not measured: {name}, {why}" for name, why in missing.items()]
-    lines += ["", "## What it is to reach", "", *_bars(found)]
+    lines = [HEAD, *measured_on(machine, missing)]
+    lines += ["", "## What it is to reach", "", *goals(bars(found))]
     for part, (title, words) in SECTIONS.items():
-        lines += ["", f"## {title}", "", words, "", *_table(part, found.of(part))]
+        lines += ["", f"## {title}", "", words, "", *table(part, found.of(part))]
     return "\n".join(lines) + "\n"
 
 
@@ -144,45 +101,3 @@ def _each(rows: Rows, cases: Sequence[str], share: str) -> list[float]:
 
 def _scaling(rows: Rows) -> list[float]:
     return [ratio(row["50,000 peers"], row["10,000 peers"]).median for row in rows.of("scaling").values()]
-
-
-def _bars(rows: Rows) -> list[str]:
-    lines = ["| measure | bar | reached | |", "|---|---|---|---|"]
-    for goal in bars(rows):
-        sign = "≥" if goal.at_least else "≤"
-        figures = ", ".join(f"{figure:,.2f}" if abs(figure) < 100 else f"{figure:,.0f}" for figure in goal.figures)
-        held = ("holds" if goal.held else "does not hold") if goal.figures else "not measured"
-        lines.append(f"| {goal.measure} | {sign} {goal.limit:,} {goal.unit} | {figures} | {held} |")
-    return lines
-
-
-def _table(part: str, cases: Mapping[str, Mapping[str, Row]]) -> list[str]:
-    subjects = list(dict.fromkeys(subject for rows in cases.values() for subject in rows))
-    if OURS not in subjects:
-        lines = ["| | what | figure |", "|---|---|---|"]
-        return lines + [
-            f"| {case} | {row.subject} | {_figure(row)} |" for case, rows in cases.items() for row in rows.values()
-        ]
-    others = [subject for subject in subjects if subject != OURS]
-    titles = [OURS, *others, *[f"ours ÷ {other}" for other in others]]
-    lines = [f"| | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
-    for case, rows in cases.items():
-        cells = [_figure(rows[name]) if name in rows else "" for name in (OURS, *others)]
-        cells += [_spread(ratio(rows[OURS], rows[name])) if name in rows else "" for name in others]
-        lines.append(f"| {case} | {' | '.join(cells)} |")
-    return lines
-
-
-def _figure(row: Row) -> str:
-    spread = f" ({_number(min(row.values))} to {_number(max(row.values))})" if len(row.values) > 1 else ""
-    return f"{_number(row.median)} {row.unit}{spread}"
-
-
-def _spread(spread: Spread) -> str:
-    return f"**{_number(spread.median)}** ({_number(spread.low)} to {_number(spread.high)})"
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"

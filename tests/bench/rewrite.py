@@ -68,11 +68,12 @@ def _in_peers(number: int, datagram: bytes, start: int, stop: int) -> list[Value
 class RewrittenDump:
     """A recorded dump whose peers have a life: ``advance`` moves a random share of them on."""
 
-    def __init__(self, datagrams: Sequence[bytes], seed: int = 4) -> None:
+    def __init__(self, datagrams: Sequence[bytes], seed: int = 4, now: int = 1_800_000_000) -> None:
+        """``now`` are seconds since the epoch."""
         self.datagrams = [bytearray(datagram) for datagram in datagrams]
         self._values = find_values(datagrams)
         self._random = random.Random(seed)
-        self._now = 1_800_000_000  # seconds since the epoch
+        self._now = now
         self.advance(1.0)
 
     def advance(self, share: float) -> int:

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lab import Interface, Running, wait_for
 
@@ -56,14 +56,19 @@ class Publishing:
         return Running(command, os.environ, self._folder, f"publisher-{self._starts}", self._folder)
 
 
-def resident(running: Running) -> int:
+class Process(Protocol):
+    @property
+    def pid(self) -> int: ...
+
+
+def resident(running: Process) -> int:
     """KiB."""
     status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
     (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
     return int(kilobytes)
 
 
-def cpu_seconds(running: Running) -> float:
+def cpu_seconds(running: Process) -> float:
     fields = Path(f"/proc/{running.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

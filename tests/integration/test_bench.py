@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import host, machine, report
-from bench.results import Log
+from bench.fleet import report as scaling
+from bench.results import Log, Row
+from bench.tables import Rows
 
 
 def test_the_hosts_part_of_the_benchmarks_becomes_a_page(
@@ -26,11 +28,26 @@ def test_the_hosts_part_of_the_benchmarks_becomes_a_page(
 
 def test_a_bar_is_held_against_the_median_of_ratios() -> None:
     log = [
-        report.Row("userspace", "10,000 peers, quiet", "bare get", [10.0, 20.0, 10.0]),
-        report.Row("userspace", "10,000 peers, quiet", "ours", [12.0, 22.0, 90.0]),
-        report.Row("source", "events into a queue", "without a state file", [19_000.0], "events/s"),
+        Row("userspace", "10,000 peers, quiet", "bare get", [10.0, 20.0, 10.0]),
+        Row("userspace", "10,000 peers, quiet", "ours", [12.0, 22.0, 90.0]),
+        Row("source", "events into a queue", "without a state file", [19_000.0], "events/s"),
     ]
-    bars = {goal.measure: goal for goal in report.bars(report.Rows(log))}
+    bars = {goal.measure: goal for goal in report.bars(Rows(log))}
     assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].figures == [1.2]
     assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].held
     assert not bars["events into a queue"].held
+
+
+def test_a_fleet_on_paper_is_made_of_what_was_measured() -> None:
+    log = [
+        Row("partitions", "1 partition", "events", [20_000.0], "/s"),
+        Row("partitions", "1 partition", "cores of broker", [0.5], ""),
+        Row("partitions", "1 partition", "cores of consumers", [1.0], ""),
+        Row("rulebook", "one peer in each event", "events", [2000.0], "/s"),
+    ]
+    page = scaling.page(log, [])
+    # 100,000 hosts, 100 peers, twice 1/120 + 1/3600 events a second each.
+    assert "| events/s at a peak | 172,222 | 5,556 |" in page
+    assert "| rulebook instances that take all | 87 | 3 |" in page
+    assert "| partitions: as the rate wants, and one for each rulebook | 87 | 3 |" in page
+    assert "| brokers, at least one for each copy | 3 | 3 |" in page

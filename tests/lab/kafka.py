@@ -92,6 +92,12 @@ class Broker:
             self._running.end()
             raise
 
+    @property
+    def pid(self) -> int:
+        if self._running is None:
+            raise LabError("The broker was not started.")
+        return self._running.pid
+
     def kill(self) -> None:
         """SIGKILL, as a machine that loses its power."""
         if self._running is not None:

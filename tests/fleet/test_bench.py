@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The benchmark of a fleet runs in small, and its figures come to a page. What they are is no test."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from bench.fleet import report
+from bench.fleet.processes import Place
+from bench.results import Log
+
+
+def test_each_part_of_the_benchmark_becomes_a_part_of_the_page(tmp_path: Path, import_folder: Path) -> None:
+    log, place = Log(tmp_path / "rows"), Place(tmp_path, import_folder)
+    for part in ("quiet", "partitions", "rulebook", "hosts"):
+        import_module(f"bench.fleet.{part}").measure(log, place, smoke=True)
+    rows = log.rows()
+    assert {row.part for row in rows} == {"quiet", "partitions", "rulebook", "hosts", "fleet"}
+    page = report.page(rows, [])
+    for row in rows:
+        if row.part in report.SECTIONS:
+            assert f"| {row.case} |" in page
+    assert "## A hundred thousand hosts, on paper" in page

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fleet costs: ``python -m bench.fleet [--smoke] [--only PART] [--output FILE]``, run by scripts/bench fleet."""
+"""What a fleet costs: ``python -m bench.fleet`` with the options of ``--help``, run by scripts/bench fleet."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,11 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="a minute of it, to see that it works; writes no page")
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; again for each. Writes no page")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "docs" / "scaling.md", help="the page to write")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="a folder for what is measured: parts that an earlier run has left there are taken from it",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wirewatch-bench-") as name:
         folder = Path(name)
@@ -35,10 +41,15 @@ def main() -> int:
         from . import report
         from .processes import Place
 
-        log, place = Log(folder / "rows"), Place(folder, import_folder)
+        place, rows = Place(folder, import_folder), []
+        kept = options.keep or folder / "kept"
+        kept.mkdir(parents=True, exist_ok=True)
         for part in options.only or PARTS:
-            import_module(f"bench.fleet.{part}").measure(log, place, options.smoke)
-        page = report.page(log.rows(), machine.description(native=True))
+            if not (kept / part).exists():
+                import_module(f"bench.fleet.{part}").measure(Log(folder / part), place, options.smoke)
+                shutil.move(folder / part, kept / part)
+            rows += Log(kept / part).rows()
+        page = report.page(rows, machine.description(native=True))
         print(page)
         if not options.smoke and not options.only:
             options.output.write_text(page, encoding="utf-8")

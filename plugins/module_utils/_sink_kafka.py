@@ -172,7 +172,11 @@ class KafkaSink(Sink):
             )
         if name == ALL_DOWN:
             # One that hangs up while we introduce ourselves is told to librdkafka's own log alone.
-            why = "no broker there speaks to us, and none says why. Check the port, and that security.protocol is the broker's"
+            return SinkError(
+                "%s can't be reached: no broker there speaks to us, and none says why. Check the port, and that "
+                "security.protocol is the broker's. It is tried again" % self.name,
+                confirmed,
+            )
         return SinkError("%s can't be reached: %s. It is tried again" % (self.name, why), confirmed)
 
     def _make_producer(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
@@ -31,6 +32,10 @@ AUTHORIZATION = ("TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED", "
 UNKNOWN = ("_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "TOPIC_EXCEPTION")
 TOO_LARGE = ("MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "RECORD_LIST_TOO_LARGE")
 UNTRUSTED = ("_SSL",)
+ALL_DOWN = "_ALL_BROKERS_DOWN"
+
+# What librdkafka adds to a text (rdkafka_broker.c): it differs from try to try where what is wrong is the same.
+CIRCUMSTANCES = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)")
 
 
 class KafkaOptions(NamedTuple):
@@ -161,8 +166,15 @@ class KafkaSink(Sink):
             )
         if name in UNTRUSTED:
             return SinkRefused(
-                "%s can't be trusted, or does not trust us (%s). Check ssl.ca.location and the certificate"
-                % (self.name, why),
+                "%s can't be trusted, or does not trust us (%s). Check ssl.ca.location, and that the broker's certificate has "
+                "the name in bootstrap.servers" % (self.name, why),
+                confirmed,
+            )
+        if name == ALL_DOWN:
+            # One that hangs up while we introduce ourselves is told to librdkafka's own log alone.
+            return SinkError(
+                "%s can't be reached: no broker there speaks to us, and none says why. Check the port, and that "
+                "security.protocol is the broker's. It is tried again" % self.name,
                 confirmed,
             )
         return SinkError("%s can't be reached: %s. It is tried again" % (self.name, why), confirmed)
@@ -185,7 +197,7 @@ class KafkaSink(Sink):
 
     def _hear(self, error: Any) -> None:
         # All brokers being down says less than why the last one is.
-        if self._trouble is None or error.fatal() or error.name() != "_ALL_BROKERS_DOWN":
+        if self._trouble is None or error.fatal() or error.name() != ALL_DOWN:
             self._trouble = error
 
     def _settings(self) -> Dict[str, Any]:
@@ -236,7 +248,7 @@ def _leading(reports: Sequence[Any]) -> int:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")[:300]
+    return CIRCUMSTANCES.sub("", " ".join(text.split())).rstrip(".")[:300]
 
 
 def _silent_logger() -> logging.Logger:

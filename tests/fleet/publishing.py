@@ -29,8 +29,9 @@ class Publishing:
         interface: Interface,
         sink: dict[str, Any],
         prefix: Sequence[str] = (),
+        state_file: Path | None = None,
     ) -> None:
-        """`prefix` is what its command begins with, as `ip netns exec NAME`."""
+        """`prefix` is what its command begins with, as `ip netns exec NAME`; the state file is in `folder` by default."""
         self.host = host
         self._prefix = prefix
         self.interface = interface
@@ -45,7 +46,7 @@ class Publishing:
             "interval": 0.1,
             "host": host,
             "initial": "resume",
-            "state_file": str(self._folder / "state.db"),
+            "state_file": str(state_file or self._folder / "state.db"),
             "sink": sink,
         }
         self._config.write_text(json.dumps(arguments), encoding="utf-8")

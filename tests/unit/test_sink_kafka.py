@@ -206,7 +206,11 @@ def sink_of(library: StandIn, **settings: Any) -> KafkaSink:
     [
         ("_AUTHENTICATION", True, "does not take our user name and password (as they say). Check sasl.username"),
         ("SASL_AUTHENTICATION_FAILED", True, "does not take our user name and password"),
-        ("_SSL", True, "can't be trusted, or does not trust us (as they say). Check ssl.ca.location"),
+        (
+            "_SSL",
+            True,
+            "can't be trusted, or does not trust us (as they say). Check ssl.ca.location, and that the broker's",
+        ),
         ("TOPIC_AUTHORIZATION_FAILED", True, "is not open to us (as they say)"),
     ],
 )
@@ -227,6 +231,11 @@ def test_what_lasts_is_said_at_once(name: str, final: bool, sentence: str) -> No
         ("TOPIC_AUTHORIZATION_FAILED", True, "is not open to us"),
         ("MSG_SIZE_TOO_LARGE", True, "does not take an event as large as one is"),
         ("_MSG_TIMED_OUT", False, "can't be reached: as they say. It is tried again"),
+        (
+            "_ALL_BROKERS_DOWN",
+            False,
+            "can't be reached: no broker there speaks to us, and none says why. Check the port",
+        ),
         ("NOT_ENOUGH_REPLICAS", False, "can't be reached: as they say. It is tried again"),
     ],
 )
@@ -237,6 +246,17 @@ def test_what_is_said_of_a_report(name: str, final: bool, sentence: str) -> None
     assert isinstance(caught.value, SinkRefused) == final
     assert str(caught.value).startswith("Kafka topic events at kafka1:9092 " + sentence)
     assert caught.value.confirmed == 1, "the third was delivered too, and comes again after the second"
+
+
+@pytest.mark.parametrize(
+    "circumstances",
+    ["", " (after 0ms in state CONNECT)", " (after 5011ms in state CONNECT, 3 identical error(s) suppressed)"],
+)
+def test_what_is_the_same_is_said_in_the_same_words(circumstances: str) -> None:
+    library = StandIn(Error("_MSG_TIMED_OUT"), heard=Error("_TRANSPORT", f"Connect failed{circumstances}"))
+    with pytest.raises(SinkError) as caught:
+        sink_of(library).send([envelope(1)])
+    assert str(caught.value) == "Kafka topic events at kafka1:9092 can't be reached: Connect failed. It is tried again"
 
 
 def test_a_producer_that_is_at_an_end_is_made_anew() -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import re
@@ -25,6 +24,8 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import 
     StateFile,
     StateFileError,
 )
+from lab import disk
+from lab.disk import fill
 from unit.watching import World, peer, poll
 
 
@@ -347,25 +348,12 @@ def test_a_file_that_another_source_of_this_process_uses(path: Path) -> None:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "ww-tiny", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with disk.tiny_disk(tmp_path / "tiny") as folder:
+        yield folder
 
 
-def fill(disk: Path) -> Path:
-    """Leaves not a byte of it. The file to remove so that there is room again."""
-    stuffing = disk / "stuffing"
-    with pytest.raises(OSError) as full, stuffing.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1024))
-    assert full.value.errno == errno.ENOSPC
-    return stuffing
-
-
-def remount(disk: Path, option: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{option}", str(disk)], check=True)
+def remount(folder: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", str(folder)], check=True)
 
 
 def sentence(path: Path, why: str) -> str:

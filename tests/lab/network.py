@@ -10,10 +10,11 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -248,5 +249,10 @@ def _family(address: str) -> tuple[str, int]:
 
 
 def _remove_namespace(namespace: str) -> None:
-    if (NETNS_FOLDER / namespace).exists():
-        run(["ip", "netns", "delete", namespace], check=False)
+    if not (NETNS_FOLDER / namespace).exists():
+        return
+    # What a daemon left behind there, as sshd its sessions over a link that is cut.
+    for pid in run(["ip", "netns", "pids", namespace], check=False).stdout.split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    run(["ip", "netns", "delete", namespace], check=False)

@@ -89,15 +89,15 @@ def table(part: str, cases: Mapping[str, Mapping[str, Row]]) -> list[str]:
 
 
 def _figure(row: Row) -> str:
-    spread = f" ({_number(min(row.values))} to {_number(max(row.values))})" if len(row.values) > 1 else ""
-    return f"{_number(row.median)} {row.unit}{spread}"
+    spread = f" ({number(min(row.values))} to {number(max(row.values))})" if len(row.values) > 1 else ""
+    return f"{number(row.median)} {row.unit}{spread}"
 
 
 def _spread(spread: Spread) -> str:
-    return f"**{_number(spread.median)}** ({_number(spread.low)} to {_number(spread.high)})"
+    return f"**{number(spread.median)}** ({number(spread.low)} to {number(spread.high)})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -46,8 +46,8 @@ def main() -> int:
         kept.mkdir(parents=True, exist_ok=True)
         for part in options.only or PARTS:
             if not (kept / part).exists():
-                import_module(f"bench.fleet.{part}").measure(Log(folder / part), place, options.smoke)
-                shutil.move(folder / part, kept / part)
+                import_module(f"bench.fleet.{part}").measure(Log(folder / f"{part}.rows"), place, options.smoke)
+                shutil.move(folder / f"{part}.rows", kept / part)
             rows += Log(kept / part).rows()
         page = report.page(rows, machine.description(native=True))
         print(page)

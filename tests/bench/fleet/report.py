@@ -153,6 +153,6 @@ def on_paper(rows: Rows) -> list[str]:
         "",
         "What the table says: keep handshakes out of what is sent, and a fleet of that size is small; who wants them reads "
         "the topic with consumers that are not rulebooks. A connection of each host to the brokers is the other bound: spread "
-        "over them, it is some ten thousand each, and where that is too many, publishers post to a webhook that produces for "
+        "over them, it is tens of thousands each, and where that is too many, publishers post to a webhook that produces for "
         "them.",
     ]

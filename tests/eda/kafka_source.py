@@ -42,6 +42,6 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
             "source_offset": place,
             "produced_at": produced.isoformat().replace("+00:00", "Z"),
             "headers": {name: value.decode() for name, value in message.headers() or ()},
-            "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, place)),
+            "uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, place)),
         }
         await queue.put({"meta": meta, "body": json.loads(message.value())})

@@ -49,7 +49,7 @@ def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_are_said_a
     )
     with publisher.start() as running:
         said = wait_for_sentence(running, "Failed to resolve")
-        assert said.startswith(f"Kafka topic {TOPIC} at {NAME}:{port} can't be reached: ")
+        assert said.startswith(f"wirewatch: Kafka topic {TOPIC} at {NAME}:{port} can't be reached: ")
         assert said.endswith(". It is tried again")
         interface.set("peer", generate_keys().public)
         names.write_text(f"{far.address} {NAME}\n", encoding="ascii")
@@ -96,7 +96,7 @@ def test_a_certificate_of_another_name_and_a_wrong_protocol_are_said(
                 for number, (words, settings) in enumerate(wrong.items())
             }
             for words, one in running.items():
-                assert wait_for_sentence(one, words).startswith(f"Kafka topic {TOPIC} at ")
+                assert wait_for_sentence(one, words).startswith(f"wirewatch: Kafka topic {TOPIC} at ")
                 assert one.returncode is None
 
 

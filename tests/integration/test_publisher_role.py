@@ -113,6 +113,11 @@ def test_the_client_comes_from_where_the_user_says(
             "secret into event_publisher_secrets, and give sasl.password_file",
         ),
         ({"sink": {"type": "webhook", "token": SECRET}}, "event_publisher_sink has token, which would stand where"),
+        (
+            {"sink": {"type": "webhook", "url": f"https://user:{SECRET}@example.org/"}},
+            "event_publisher_sink has a url with a user or a password in it, which would stand where",
+        ),
+        ({"secrets": {"x\n": SECRET}}, "which is no name of a file"),
         ({"secrets": {"../x": SECRET}}, "event_publisher_secrets has ../x, which is no name of a file"),
         ({"client": "pip"}, "value of event_publisher_client must be one of: auto, distribution, virtualenv, none"),
     ],

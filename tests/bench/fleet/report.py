@@ -28,8 +28,7 @@ SECTIONS = {
         "command has them. Only the kernel is simulated; it answers in bytes, and each second 1 % of its peers have a new "
         "handshake. State files are in memory, since a thousand hosts have a thousand disks. Delays are from the look that "
         "saw a change to a consumer that has decoded its event, on one clock; the lag is what the broker has and the consumer "
-        "has not. On two cores all of it together takes nine tenths of the machine: what else runs there for a moment makes "
-        "the events of that moment late.",
+        "has not.",
     ),
     quiet.PART: (
         "The publisher of a quiet host",

@@ -239,7 +239,7 @@ def key_of(envelope: Envelope) -> bytes:
 
 
 def _is_secret(name: str) -> bool:
-    return name.endswith(("password", "secret", "ssl.key.pem")) or name == "sasl.oauthbearer.config"
+    return name.endswith(("password", "passphrase", "secret", "key.pem")) or name == "sasl.oauthbearer.config"
 
 
 def _leading(reports: Sequence[Any]) -> int:

@@ -112,6 +112,10 @@ def test_the_client_comes_from_where_the_user_says(
             "event_publisher_sink has sasl.password, which would stand where every user of the host may read it: put the "
             "secret into event_publisher_secrets, and give sasl.password_file",
         ),
+        (
+            {"sink": {**SINK, "settings": {"sasl.oauthbearer.assertion.private.key.passphrase": SECRET}}},
+            "event_publisher_sink has sasl.oauthbearer.assertion.private.key.passphrase, which would stand where",
+        ),
         ({"sink": {"type": "webhook", "token": SECRET}}, "event_publisher_sink has token, which would stand where"),
         (
             {"sink": {"type": "webhook", "url": f"https://user:{SECRET}@example.org/"}},

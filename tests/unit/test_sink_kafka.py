@@ -296,6 +296,14 @@ def test_settings_are_passed_on_over_the_defaults_and_secrets_are_read(tmp_path:
         ({"sasl.password": "hush"}, "settings has sasl.password, where everybody could read it: write it into a file"),
         ({"ssl.key.password": "hush"}, "give ssl.key.password_file"),
         ({"ssl.key.pem": "hush"}, "give ssl.key.pem_file"),
+        (
+            {"sasl.oauthbearer.assertion.private.key.pem": "hush"},
+            "give sasl.oauthbearer.assertion.private.key.pem_file",
+        ),
+        (
+            {"sasl.oauthbearer.assertion.private.key.passphrase": "hush"},
+            "give sasl.oauthbearer.assertion.private.key.passphrase_file",
+        ),
         ({"sasl.password_file": "/nowhere/p"}, "sasl.password_file in settings is /nowhere/p, which can't be read"),
         ({"acks": ["all"]}, "settings has acks, which must be a text, a number or true or false"),
         ({"bootstrap.servers": ""}, "settings has no bootstrap.servers: name at least one broker"),

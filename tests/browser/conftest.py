@@ -15,7 +15,9 @@ from lab import LabError
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
+# Not of the session: Playwright keeps an event loop running for as long as it is open, and whatever runs later in the same
+# process could start none of its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         raise LabError("There is no Chromium to open pages in. Run scripts/setup test first.")

@@ -66,7 +66,7 @@ def _in_peers(number: int, datagram: bytes, start: int, stop: int) -> list[Value
 
 
 class RewrittenDump:
-    """A recorded dump whose peers have a life: ``advance`` moves a random share of them on."""
+    """A recorded dump whose peers have a life."""
 
     def __init__(self, datagrams: Sequence[bytes], seed: int = 4, now: int = 1_800_000_000) -> None:
         """``now`` are seconds since the epoch."""
@@ -77,17 +77,26 @@ class RewrittenDump:
         self.advance(1.0)
 
     def advance(self, share: float) -> int:
-        """One second passes: a share of the peers has packets and a handshake. Returns how many."""
-        self._now += 1
+        """One second passes: a random share of the peers has packets and a handshake. Returns how many."""
         count = max(1, round(len(self._values) * share)) if share else 0
-        chosen = self._random.sample(self._values, count) if count < len(self._values) else self._values
-        for datagram, handshake, rx, tx in chosen:
+        self._now += 1
+        self._move_on(self._random.sample(self._values, count) if count < len(self._values) else self._values)
+        return count
+
+    def advance_in_turn(self, share: float, now: int) -> None:
+        """Up to a second, this share of the peers in each, by turns: as peers under traffic, none is left to luck for long."""
+        count = max(1, round(len(self._values) * share)) * (now - self._now) % len(self._values)
+        turn, self._values = self._values[:count], self._values[count:] + self._values[:count]
+        self._now = now
+        self._move_on(turn)
+
+    def _move_on(self, peers: Sequence[Values]) -> None:
+        for datagram, handshake, rx, tx in peers:
             buffer = self.datagrams[datagram]
             struct.pack_into("=qq", buffer, handshake, self._now, self._random.randrange(10**9))
             for place in (rx, tx):
                 value = struct.unpack_from("=Q", buffer, place)[0]
                 struct.pack_into("=Q", buffer, place, value + self._random.randrange(32, 100_000))
-        return count
 
 
 def rewrite(reader: Any) -> RewrittenDump:

@@ -47,7 +47,6 @@ class SimulatedHost:
         self._seed = number
         self._peers = peers
         self._dump: RewrittenDump | None = None
-        self._second = 0
 
     def make_reader(self, _namespace: Any, name: str) -> InterfaceReader:
         return InterfaceReader(Namespace(self, (None, name)), name, decoder=Pages)  # type: ignore[arg-type]
@@ -57,11 +56,8 @@ class SimulatedHost:
             return list(family()(frame))
         second = int(time.time())
         if self._dump is None:
-            self._dump = RewrittenDump(self._made(frame), self._seed, second)
-        elif second != self._second:
-            # Once a second, however often one looks.
-            self._dump.advance(SHARE)
-        self._second = second
+            self._dump = RewrittenDump(self._made(frame), self._seed, second - 1)
+        self._dump.advance_in_turn(SHARE, second)
         return [bytes(datagram) for datagram in self._dump.datagrams]
 
     def _made(self, frame: Frame) -> list[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Callable, Optional, Type
+from typing import Callable, Optional, Tuple, Type
 
 from ._errors import (
     InterfaceGone,
@@ -53,6 +53,7 @@ class KernelReader:
         self._netlink: Optional[GenericNetlink] = None
         self._family = 0
         self._decoder = decoder(namespace.link_name)
+        self._link: Tuple[Optional[int], Optional[bool]] = None, None  # ifindex and what was last said of it
 
     def close(self) -> None:
         if self._netlink is not None:
@@ -87,8 +88,20 @@ class KernelReader:
             raise self._explain(error) from None
         if not any(datagram.messages for datagram in datagrams):
             raise MalformedReply("The kernel's answer about interface %s%s is empty" % (self.interface, self.namespace))
-        ifindex, up = self.namespace.link(self.interface)
-        return self._decoder.device(datagrams, ifindex, interface=self.interface, netns=self.namespace.netns, up=up)
+        return self._decoder.device(datagrams, self._up, interface=self.interface, netns=self.namespace.netns)
+
+    def _up(self, ifindex: int) -> Optional[bool]:
+        """Whether the link that was dumped is administratively up; Temporary where another one has its name by now.
+
+        Which link it is, is asked where something is new: an answer as of the last time is true of the one that was dumped.
+        """
+        known, up = self._link
+        if ifindex != known or self.namespace.is_up(self.interface) is not up:
+            now, up = self.namespace.link(self.interface)
+            if now is not None and now != ifindex:
+                raise Temporary("The interface was made anew while it was read")
+            self._link = ifindex, up
+        return up
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:

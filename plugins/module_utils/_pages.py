@@ -23,7 +23,7 @@ from ._layout import HEADER, Layout, layout_of
 from ._model import Device, Peer
 from ._netlink import Datagram
 from ._reuse import fingerprint
-from ._wire import NO_KEY, Decoder, DeviceBytes, PeerBytes, Places, check_link, decode_peer, peer_key
+from ._wire import NO_KEY, Decoder, DeviceBytes, LinkState, PeerBytes, Places, decode_peer, peer_key
 
 
 class Field(NamedTuple):
@@ -225,14 +225,13 @@ class Pages(Decoder):
         page = self._pages[number] if number < len(self._pages) else None
         return page.recognise(buffer, size) if page is not None else None
 
-    def device(self, datagrams: List[Datagram], ifindex: Optional[int], **link: Any) -> Device:
+    def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
         """Last poll's objects where they still hold. After an error the memory is as it was."""
         if self._device is not None:
             self._keep_room(sum(len(one.data) for one in datagrams))
         with _collector.paused():
             found = self._followed(datagrams) or self._decoded(datagrams)
-        check_link(found.device, ifindex)
-        device = found.device._replace(**link)
+        device = found.device._replace(up=link(found.device.ifindex), **names)
         before = self._device
         if before is not None and device.peers is before.peers and device[:-1] == before[:-1]:
             device = before

@@ -106,6 +106,11 @@ class DeviceBytes:
             self._fields["fwmark"] = _number(U32, buffer, first, last)
 
 
+# Given the ifindex of the link that was dumped: whether it is up, None where that can't be said. Temporary where another has
+# its name by now.
+LinkState = Callable[[Any], Optional[bool]]
+
+
 class Decoder:
     """Decodes each dump by itself, for who reads once. ``Pages`` (``_pages.py``) is the one for who reads on and on."""
 
@@ -116,24 +121,17 @@ class Decoder:
         """A datagram of the last dump that need not be looked into again."""
         return None
 
-    def device(self, datagrams: List[Datagram], ifindex: Optional[int], **link: Any) -> Device:
-        """The device of a whole dump; ``link`` is what the dump does not tell.
+    def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
+        """The device of a whole dump; ``names`` are what the dump does not tell.
 
-        MalformedReply, or Temporary, also where it is not the link that has this index.
+        MalformedReply, or Temporary, also where it is not the link that has this name by now.
         """
         found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
         peers: Dict[bytes, Peer] = {}
         for raw in found.peers(peers):
             peers[raw.key] = decode_peer(raw, self._scope_name)[0]
         device = found.device()
-        check_link(device, ifindex)
-        return device._replace(peers=peers, **link)
-
-
-def check_link(device: Device, ifindex: Optional[int]) -> None:
-    """Temporary where another link has its name by now."""
-    if ifindex is not None and ifindex != device.ifindex:
-        raise Temporary("The interface was made anew while it was read")
+        return device._replace(peers=peers, up=link(device.ifindex), **names)
 
 
 def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer, Optional[Places]]:

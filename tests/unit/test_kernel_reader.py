@@ -16,9 +16,26 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from unit.watching import key
-from unit.wire import FAMILY, Answer, Kernel, device_bytes, dump, family, peer_bytes, refusal
+from unit.wire import FAMILY, IFINDEX, Answer, Kernel, device_bytes, dump, family, peer_bytes, refusal
 
 INTERFACE = "ww-none"  # of which the host of these tests has none
+
+
+class Links(Namespace):
+    """Of which there is one, or none."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.there: tuple[int | None, bool | None] = (None, None)
+        self.calls = 0
+
+    def link(self, interface: str) -> tuple[int | None, bool | None]:
+        self.calls += 1
+        return self.there
+
+    def is_up(self, interface: str) -> bool | None:
+        self.calls += 1
+        return self.there[1]
 
 
 class Reading:
@@ -27,7 +44,8 @@ class Reading:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.slept: list[float] = []
-        self.reader = KernelReader(Namespace(None), INTERFACE, Pages, sleep=self.slept.append)
+        self.links = Links()
+        self.reader = KernelReader(self.links, INTERFACE, Pages, sleep=self.slept.append)
         self.read = self.reader.read
 
 
@@ -119,6 +137,35 @@ def test_a_kernel_without_the_module_says_what_to_do(reading: Callable[..., Read
 def test_an_empty_answer_is_an_error_and_not_an_interface_without_peers(reading: Callable[..., Reading]) -> None:
     with pytest.raises(_errors.MalformedReply, match=f"about interface {INTERFACE} is empty"):
         reading(dump()).read()
+
+
+# --- which link it is
+
+
+def test_whether_the_link_is_up_is_seen_at_each_poll_for_one_call(reading: Callable[..., Reading]) -> None:
+    made = reading(TWO)
+    made.links.there = (IFINDEX, True)
+    assert made.read().up is True
+    made.links.calls = 0
+    assert made.read().up is True
+    assert made.links.calls == 1
+    made.links.there = (IFINDEX, False)
+    assert made.read().up is False
+    made.links.there = (None, None)  # gone since it was dumped
+    assert made.read().up is None
+
+
+def test_another_link_under_the_name_is_never_taken_for_the_one_that_was_dumped(
+    reading: Callable[..., Reading],
+) -> None:
+    made = reading(TWO)
+    made.links.there = (IFINDEX, True)
+    before = made.read()
+    made.links.there = (IFINDEX + 1, False)
+    with pytest.raises(_errors.Temporary, match="made anew while it was read"):
+        made.read()
+    made.links.there = (IFINDEX, True)
+    assert made.read() is before
 
 
 # --- what stays the same object

@@ -26,7 +26,17 @@ from .commands import LabError, tool
 from .processes import Running
 
 LIBRARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "wirewatch", "kafka")
-JAVA_OPTIONS = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
+# Soon started and small, for a test; and what Kafka's own start script gives a server (kafka-server-start.sh), to measure.
+TEST_OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+SERVER_OPTIONS = (
+    "-Xms1G",
+    "-Xmx1G",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:-UsePerfData",
+)
 START_TIMEOUT = 60.0  # seconds; 4 on an idle machine
 USER = "publisher"  # who may come in where passwords are asked for
 
@@ -40,12 +50,14 @@ class Broker:
         host: str = "127.0.0.1",
         settings: Mapping[str, object] | None = None,
         prefix: Sequence[str] = (),
+        java_options: Sequence[str] = TEST_OPTIONS,
     ) -> None:
         """`prefix` is what the command begins with, as `ip netns exec NAME`; `settings` come on top of the usual ones."""
         if not (LIBRARIES / "complete").exists():
             raise LabError("There is no Kafka broker to start. Run scripts/setup test first.")
         self._folder = folder
         self._prefix = list(prefix)
+        self._java_options = list(java_options)
         self._running: Running | None = None
         self._starts = 0
         port, brokers, controller = _free_ports(3)
@@ -109,9 +121,8 @@ class Broker:
         if done.returncode:
             raise LabError(f"{arguments[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}")
 
-    @staticmethod
-    def _command(*arguments: str) -> list[str]:
-        return [tool("java"), *JAVA_OPTIONS, "-cp", f"{LIBRARIES}/*", *arguments]
+    def _command(self, *arguments: str) -> list[str]:
+        return [tool("java"), *self._java_options, "-cp", f"{LIBRARIES}/*", *arguments]
 
 
 def with_passwords(password: str, keystore: Path, keystore_password: str) -> dict[str, object]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from bench.results import Log
 from fleet.publishing import cpu_seconds
-from lab.kafka import Broker
+from lab.kafka import SERVER_OPTIONS, Broker
 
 from .processes import TOPIC, Listening, Place, make_topic, wait_until_heard
 
@@ -29,7 +29,7 @@ def measure(log: Log, place: Place, smoke: bool) -> None:
     hosts, processes, peers = (10, 2, 10) if smoke else (HOSTS, PROCESSES, PEERS)
     minutes, minute = (2, 2.0) if smoke else (MINUTES, MINUTE)
     with ExitStack() as stack:
-        broker = stack.enter_context(Broker(place.folder / "broker-hosts"))
+        broker = stack.enter_context(Broker(place.folder / "broker-hosts", java_options=SERVER_OPTIONS))
         make_topic(broker.address, PARTITIONS)
         listening = stack.enter_context(Listening(place, broker.address))
         state = stack.enter_context(tempfile.TemporaryDirectory(prefix="wirewatch-bench-", dir=MEMORY_FOLDER))

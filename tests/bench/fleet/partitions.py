@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from bench.results import Log
 from fleet.publishing import cpu_seconds
-from lab.kafka import Broker
+from lab.kafka import SERVER_OPTIONS, Broker
 
 from .processes import Driven, Listening, Place, make_topic, wait_until_heard
 
@@ -20,7 +20,7 @@ EVENTS = 40_000  # of each producer
 
 
 def measure(log: Log, place: Place, smoke: bool) -> None:
-    with Broker(place.folder / "broker-partitions") as broker:
+    with Broker(place.folder / "broker-partitions", java_options=SERVER_OPTIONS) as broker:
         for partitions in PARTITIONS[:2] if smoke else PARTITIONS:
             _through(log, place, broker, partitions, 500 if smoke else EVENTS)
 

@@ -72,15 +72,27 @@ def _of_those_that_stayed(previous: Device, current: Device, found: Delta) -> It
 def _changed(previous: Peers, device: Device, peers: Sequence[Peer], made_anew: bool) -> Iterator[Change]:
     for after in peers:
         before = previous[after[0]]
-        if before[:5] == after[:5] and after[5] and after[6] >= before[6] and after[7] >= before[7] and not made_anew:
-            # The usual case, of hundreds at each poll of a busy hub.
-            yield _change((_HANDSHAKE, device, after, before[5], after[5], None, None, False, _NOT_KNOWN))
-        else:
+        _key, secret, endpoint, allowed_ips, keepalive, handshake, rx, tx = before
+        if (
+            made_anew
+            or allowed_ips != after[3]
+            or keepalive != after[4]
+            or secret != after[1]
+            or (handshake and not after[5])
+            or after[6] < rx
+            or after[7] < tx
+        ):
             yield from peer_changes(before, after, device, made_anew)
+            continue
+        # The usual case, of hundreds at each poll of a busy hub.
+        if endpoint != after[2]:
+            yield _change((_ENDPOINT, device, after, endpoint, after[2], None, None, False, _NOT_KNOWN))
+        if handshake != after[5]:
+            yield _change((_HANDSHAKE, device, after, handshake, after[5], None, None, False, _NOT_KNOWN))
 
 
 _NOT_KNOWN = Change._field_defaults["liveness"]
-_HANDSHAKE = event_types.PEER_HANDSHAKE_REFRESHED
+_ENDPOINT, _HANDSHAKE = event_types.PEER_ENDPOINT_CHANGED, event_types.PEER_HANDSHAKE_REFRESHED
 _change = partial(tuple.__new__, Change)  # half the time of Change(...), which is a function in Python
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache, partial
-from operator import itemgetter
+from itertools import compress
+from operator import itemgetter, ne
 from typing import Callable, List, Optional, Sequence
 
 from ._model import END_OF_TIME, Peer
 from ._netlink import ATTRIBUTE_HEADER
-from ._wire import Places, decode_endpoint
+from ._wire import Places, decode_endpoint, decode_endpoints
 
 HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
 
@@ -24,7 +25,7 @@ ScopeName = Callable[[int], str]
 _peer = partial(tuple.__new__, Peer)  # a third of the time of Peer(...), which is a function in Python
 
 
-SEVERAL = 4  # peers from which on columns are quicker than one peer after the other
+SEVERAL = 20  # peers from which on columns are quicker than one peer after the other
 
 
 class Layout:
@@ -41,6 +42,7 @@ class Layout:
         "_at",
         "_length",
         "_counters",
+        "_endpoints",
         "_order",
         "_mutable",
     )
@@ -79,6 +81,7 @@ class Layout:
             self._mutable += range(place, position)
             names += [name] * len(what)
         self._counters = struct.Struct(form + "%dx" % (size - position))
+        self._endpoints = struct.Struct("=%dx%ds%dx" % (self._at, self._length, size - self._at - self._length))
         seconds = names.index("handshake")
         self._order = itemgetter(seconds, seconds + 1, names.index("rx"), names.index("tx"))
 
@@ -128,12 +131,10 @@ class Layout:
                 rest[place::size] = old[place::size]
             if rest != old:
                 return None
-            endpoints = tuple(
-                endpoint
-                if now[start : start + length] == old[start : start + length]
-                else decode_endpoint(now, start, start + length, scope_name)
-                for endpoint, start in zip(endpoints, range(at, len(now), size))
-            )
+            raw = [one for (one,) in self._endpoints.iter_unpack(now)]
+            moved = list(map(ne, raw, [one for (one,) in self._endpoints.iter_unpack(old)]))
+            found = iter(decode_endpoints(list(compress(raw, moved)), scope_name))
+            endpoints = tuple([next(found) if new else endpoint for endpoint, new in zip(endpoints, moved)])
         seconds, nanoseconds, rx, tx = self._order(tuple(zip(*self._counters.iter_unpack(now))))
         if not (min(seconds) >= 0 and max(seconds) < END_OF_TIME):
             return None

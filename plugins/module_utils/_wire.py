@@ -218,6 +218,7 @@ def _wrong_length(first: int, last: int, due: int) -> MalformedReply:
 
 
 AF_INET, AF_INET6 = int(socket.AF_INET), int(socket.AF_INET6)
+SOCKADDR_IN, _FAMILY = struct.Struct(">2xH4s8x"), struct.Struct("=H14x")  # port and address; family
 _endpoint = partial(tuple.__new__, Endpoint)  # half the time of Endpoint(...), and all of a hub's roam
 
 
@@ -236,6 +237,16 @@ def decode_endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[
     raise MalformedReply(
         "The kernel's answer has an endpoint of %d bytes and address family %d at offset %d" % (length, family, first)
     )
+
+
+def decode_endpoints(endpoints: List[bytes], scope_name: Callable[[int], str]) -> List[Endpoint]:
+    """Many of one length: where all are IPv4, as on most hubs, at half the cost."""
+    together = b"".join(endpoints)
+    if len(together) == SOCKADDR_IN.size * len(endpoints) and all(
+        family == AF_INET for (family,) in _FAMILY.iter_unpack(together)
+    ):
+        return [_endpoint((inet_ntop(AF_INET, address), port)) for port, address in SOCKADDR_IN.iter_unpack(together)]
+    return [decode_endpoint(endpoint, 0, len(endpoint), scope_name) for endpoint in endpoints]
 
 
 def _allowed_ip(buffer: bytes, start: int, stop: int) -> bytes:

@@ -7,11 +7,29 @@ from __future__ import annotations
 
 from itertools import compress
 from operator import is_, is_not
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ._model import Peer
 
 Peers = Dict[bytes, Peer]
+
+
+class FollowedPeers(Dict[bytes, Peer]):
+    """Peers of a snapshot by public key, that know which of them changed since the snapshot that they were made from.
+
+    They keep nothing of that alive, but for a mark to know it by.
+    """
+
+    __slots__ = ("mark", "origin", "changed")
+
+    def __init__(self, origin: Peers, changed: Sequence[Peer] = ()) -> None:
+        """Those of ``origin``, with what the changed ones are now. None is new."""
+        super().__init__(origin)
+        self.mark = object()
+        self.origin: Optional[object] = getattr(origin, "mark", None)
+        self.changed = changed
+        for peer in changed:
+            self[peer[0]] = peer
 
 
 class Delta(NamedTuple):
@@ -27,9 +45,11 @@ class Delta(NamedTuple):
 
 
 def delta(before: Peers, after: Peers) -> Delta:
-    """Looks at each peer of the two for some 30 ns, and at none where they are the same."""
+    """Looks at each peer of the two for some 30 ns, but for those that know what changed; at none where they are the same."""
     if before is after:
         return Delta([], [], [], [])
+    if isinstance(after, FollowedPeers) and after.origin is not None and after.origin is getattr(before, "mark", None):
+        return Delta([], [], [before[peer[0]] for peer in after.changed], list(after.changed))
     # A poll that found changed peers only has the very keys of the one before, in their order.
     if len(before) == len(after) and all(map(is_, before, after)):
         differs = list(map(is_not, before.values(), after.values()))

@@ -12,126 +12,19 @@ The bytes are kept without secrets: preshared keys and private keys are replaced
 
 from __future__ import annotations
 
-import struct
-from functools import lru_cache
-from itertools import compress
-from operator import ne
+from itertools import chain, compress, islice
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import _collector
-from ._layout import HEADER, Layout, layout_of
+from ._delta import FollowedPeers
+from ._layout import HEADER, Layout
 from ._model import Device, Peer
 from ._netlink import Datagram
+from ._page import GROUP, Cut, Field, Page, Plan
 from ._reuse import fingerprint
 from ._wire import NO_KEY, Decoder, DeviceBytes, LinkState, PeerBytes, Places, decode_peer, peer_key
 
-
-class Field(NamedTuple):
-    """A part of a datagram: the block of a peer, or what stands between blocks. Places only where a peer begins."""
-
-    size: int
-    places: Optional[Places] = None
-    goes_on: bool = False  # the peer has further blocks
-
-
-_field = lru_cache(maxsize=4096)(Field)  # few are different
-
-
-class Plan:
-    """How datagrams are cut into fields. One for all that are cut alike, as most of a dump are."""
-
-    __slots__ = ("fields", "layouts", "cut")
-
-    def __init__(self, fields: Tuple[Field, ...]) -> None:
-        self.fields = fields
-        self.layouts = [layout_of(field.places, field.size) if field.places else None for field in fields]
-        self.cut = struct.Struct("=" + "".join(["%ds" % field.size for field in fields]))
-
-    def differences(self, data: bytes, other: bytes) -> Tuple[List[int], List[bytes], List[bytes]]:
-        """Numbers of the fields that differ between two datagrams, and their bytes in the one and in the other."""
-        ours, theirs = self.cut.unpack(data), self.cut.unpack(other)
-        differs = list(map(ne, ours, theirs))
-        numbers = list(compress(range(len(differs)), differs))
-        return numbers, list(compress(ours, differs)), list(compress(theirs, differs))
-
-
-class _Cut:
-    """The fields of a datagram, as they are found from its first byte on."""
-
-    def __init__(self) -> None:
-        self.secrets: List[int] = []  # offsets
-        self._fields: List[Field] = []
-        self._peers: List[Optional[Peer]] = []
-        self._position = 0
-
-    def add(
-        self,
-        start: int,
-        stop: int,
-        peer: Optional[Peer] = None,
-        places: Optional[Places] = None,
-        goes_on: bool = False,
-    ) -> None:
-        """A block, with its peer where that begins here; what lies before it is a field of its own."""
-        if start > self._position:
-            self._fields.append(_field(start - self._position))
-            self._peers.append(None)
-        self._fields.append(_field(stop - start, places, goes_on))
-        self._peers.append(peer)
-        self._position = stop
-
-    def page(self, datagram: Datagram, plans: Dict[Tuple[Field, ...], Plan]) -> Page:
-        if self._position < len(datagram.data):
-            self.add(self._position, len(datagram.data))
-        fields = tuple(self._fields)
-        plan = plans.get(fields)
-        if plan is None:
-            plan = plans[fields] = Plan(fields)
-        return Page(datagram, self.secrets, plan, self._peers)
-
-
-class Page:
-    """A datagram that was decoded: its bytes without secrets, how it is cut, and the peer that begins in each field.
-
-    ``peers`` is handed on to the page that follows, and is that one's then.
-    """
-
-    __slots__ = ("data", "messages", "ends", "secrets", "mark", "plan", "peers")
-
-    def __init__(self, datagram: Datagram, secrets: Sequence[int], plan: Plan, peers: List[Optional[Peer]]) -> None:
-        self.secrets = tuple(secrets)  # offsets
-        self.mark, self.data = self._without_secrets(datagram.data)
-        self.messages, self.ends = datagram.messages, datagram.ends
-        self.plan = plan
-        self.peers = peers
-
-    def recognise(self, buffer: bytearray, size: int) -> Optional[Datagram]:
-        """The datagram, if these are its very bytes. With the secrets that were kept out, for who decodes it again."""
-        data = self.data
-        if size != len(data) or (not self.secrets and not buffer.startswith(data)):  # which copies nothing
-            return None
-        if self.secrets:
-            data = bytes(memoryview(buffer)[:size])
-            if self._without_secrets(data) != (self.mark, self.data):
-                return None
-        # Made when it is asked for: a page that held what leads back to it would be freed by the collector only, late.
-        return Datagram(data, self.messages, self.ends, self)
-
-    def follow(self, datagram: Datagram) -> Optional[Page]:
-        """The page of a datagram that has the same fields and secrets. Of that, only lengths are looked at so far."""
-        if (len(datagram.data), datagram.messages, datagram.ends) != (len(self.data), self.messages, self.ends):
-            return None
-        page = Page(datagram, self.secrets, self.plan, self.peers)
-        return page if page.mark == self.mark else None
-
-    def _without_secrets(self, data: bytes) -> Tuple[bytes, bytes]:
-        if not self.secrets:
-            return b"", data
-        mark = fingerprint(*[data[at : at + len(NO_KEY)] for at in self.secrets])
-        clean = bytearray(data)
-        for at in self.secrets:
-            clean[at : at + len(NO_KEY)] = NO_KEY
-        return mark, bytes(clean)
+AT_ONCE = 1024  # fields that are read together, some 200 bytes each
 
 
 class _Known(NamedTuple):
@@ -156,40 +49,86 @@ class _Outcome(NamedTuple):
     updates: Sequence[_Update] = ()
 
 
-class _Changes:
-    """What differs between the last dump and this one, as long as that is within peers that are where they were."""
+class _Part(NamedTuple):
+    """The fields of a page that differ from the last dump's."""
 
-    def __init__(self, scope_name: Callable[[int], str]) -> None:
+    page: Page
+    data: bytes  # the datagram, with its secrets
+    numbers: List[int]
+    old: List[bytes]
+    now: List[bytes]
+
+    @property
+    def peers(self) -> List[Peer]:
+        """As they were. Where a field has a layout, a peer begins."""
+        there: Any = self.page.peers
+        return [there[number] for number in self.numbers]
+
+
+class _Changes:
+    """What differs between the last dump and this one, as long as that is within peers that are where they were.
+
+    Peers of one layout are read together, from many pages at once: what that costs is the same for ten as for a thousand.
+    """
+
+    def __init__(self, scope_name: Callable[[int], str], sparse: bool) -> None:
+        """``sparse``: few are expected."""
         self._scope_name = scope_name
-        self.peers: Dict[bytes, Peer] = {}
+        self._sparse = sparse
+        self._waiting: Dict[Layout, List[_Part]] = {}
+        self._fields_waiting = 0
+        self.peers: List[Peer] = []
         self.updates: List[_Update] = []
 
-    def find(self, before: Page, after: Page, data: bytes) -> bool:
-        """Takes in the peers that differ between two pages, ``data`` being the second with its secrets; False otherwise."""
-        numbers, now, old = after.plan.differences(after.data, before.data)
-        alike: Dict[Optional[Layout], List[int]] = {}
-        for index, number in enumerate(numbers):
-            alike.setdefault(after.plan.layouts[number], []).append(index)
-        for layout, indexes in alike.items():
-            here = [numbers[index] for index in indexes]
-            peers: Any = [after.peers[number] for number in here]  # of a field with a layout there is one
-            found = None
+    def add(self, before: Page, after: Page, data: bytes) -> bool:
+        """Takes in what differs between two pages, ``data`` being the second with its secrets. False: that is another dump."""
+        layouts = after.plan.layouts
+        numbers, old, now = after.plan.differences(before.data, after.data, self._sparse)
+        kinds = set(map(layouts.__getitem__, numbers))
+        for layout in kinds:
+            part = _Part(after, data, numbers, old, now)
+            if len(kinds) > 1:
+                alike = [layouts[number] is layout for number in numbers]
+                numbers_of_it = list(compress(numbers, alike))
+                part = _Part(after, data, numbers_of_it, list(compress(old, alike)), list(compress(now, alike)))
             if layout is not None:
-                found = layout.patched(
-                    peers, [old[index] for index in indexes], [now[index] for index in indexes], self._scope_name
-                )
-            if found is None:
-                # Something else changed in one of them.
-                found = []
-                for index, number in zip(indexes, here):
-                    one = self._find_one(number, old[index], now[index], after, data)
-                    if one is None:
-                        return False
-                    found.append(one)
-            found = [new if new != peer else peer for new, peer in zip(found, peers)]
-            self.updates.append((after.peers, here, found))
-            self.peers.update((new[0], new) for new, peer in zip(found, peers) if new is not peer)
+                self._waiting.setdefault(layout, []).append(part)
+            elif not self._take_one_by_one(part):
+                return False
+        self._fields_waiting += len(numbers)
+        return self._fields_waiting < AT_ONCE or self.finish()
+
+    def finish(self) -> bool:
+        """Takes in what is left to be read."""
+        waiting, self._waiting, self._fields_waiting = self._waiting, {}, 0
+        return all(self._read(layout, parts) for layout, parts in waiting.items())
+
+    def _read(self, layout: Layout, parts: List[_Part]) -> bool:
+        peers = list(chain.from_iterable([part.peers for part in parts]))
+        old, now = (list(chain.from_iterable(some)) for some in zip(*[(part.old, part.now) for part in parts]))
+        found = layout.patched(peers, old, now, self._scope_name)
+        if found is not None:
+            self._take(parts, peers, found)
+            return True
+        # Something else changed in one of them.
+        return all(self._read(layout, [part]) if len(parts) > 1 else self._take_one_by_one(part) for part in parts)
+
+    def _take_one_by_one(self, part: _Part) -> bool:
+        found = []
+        for number, old, now in zip(part.numbers, part.old, part.now):
+            one = self._find_one(number, old, now, part.page, part.data)
+            if one is None:
+                return False
+            found.append(one)
+        self._take([part], part.peers, found)
         return True
+
+    def _take(self, parts: Sequence[_Part], peers: Sequence[Peer], found: Sequence[Peer]) -> None:
+        found = [new if new != peer else peer for new, peer in zip(found, peers)]
+        self.peers.extend(new for new, peer in zip(found, peers) if new is not peer)
+        left = iter(found)
+        for part in parts:
+            self.updates.append((part.page.peers, part.numbers, list(islice(left, len(part.numbers)))))
 
     def _find_one(self, number: int, old: bytes, now: bytes, page: Page, data: bytes) -> Optional[Peer]:
         """The peer that a field has now; None where it is not clear that only this field has changed."""
@@ -219,6 +158,7 @@ class Pages(Decoder):
         self._pages: List[Optional[Page]] = []  # None: not to be kept
         self._device: Optional[Device] = None
         self._room = 128 << 10  # bytes, what glibc keeps by itself
+        self._changed = 0  # peers at the last poll
 
     def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
         """The datagram that the last dump had at this place, if these are its very bytes."""
@@ -257,18 +197,21 @@ class Pages(Decoder):
         if device is None or len(datagrams) != len(self._pages):
             return None
         pages: List[Optional[Page]] = []
-        changes = _Changes(self._scope_name)
+        changes = _Changes(self._scope_name, self._changed * GROUP < len(device.peers))
         for page, datagram in zip(self._pages, datagrams):
             if page is None:
                 return None
             if datagram.known is not page:
                 after = page.follow(datagram)
-                if after is None or not changes.find(page, after, datagram.data):
+                if after is None or not changes.add(page, after, datagram.data):
                     return None
                 page = after
             pages.append(page)
+        if not changes.finish():
+            return None
+        self._changed = len(changes.peers)
         if changes.peers:
-            device = device._replace(peers={**device.peers, **changes.peers})
+            device = device._replace(peers=FollowedPeers(device.peers, changes.peers))
         return _Outcome(pages, device, changes.updates)
 
     def _decoded(self, datagrams: List[Datagram]) -> _Outcome:
@@ -276,9 +219,9 @@ class Pages(Decoder):
         found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
         known = self._known()
         before = self._device.peers if self._device is not None else {}
-        cuts = {id(one.data): _Cut() for one in datagrams}
+        cuts = {id(one.data): Cut() for one in datagrams}
         unusual: Set[int] = set()  # which may hold secrets at unknown places
-        peers: Dict[bytes, Peer] = {}
+        peers = FollowedPeers({})
         same = True
         for raw in found.peers(peers):
             old = known.get(raw.key)
@@ -310,9 +253,7 @@ class Pages(Decoder):
         pages: List[Optional[Page]] = [
             None if id(one.data) in unusual else cuts[id(one.data)].page(one, plans) for one in datagrams
         ]
-        if same and len(peers) == len(before):
-            peers = before
-        return _Outcome(pages, device._replace(peers=peers))
+        return _Outcome(pages, device._replace(peers=before if same and len(peers) == len(before) else peers))
 
     def _known(self) -> Dict[bytes, _Known]:
         """The peers of the last dump that stand in one block each, with what is kept of its bytes."""

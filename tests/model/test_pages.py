@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel, _layout
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel, _layout, _pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._delta import delta
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from model.host import Host, Interface
@@ -73,6 +74,8 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
         return counted
 
     monkeypatch.setattr(_kernel, "BACKOFF", 0)
+    monkeypatch.setattr(_layout, "SEVERAL", 4)
+    monkeypatch.setattr(_pages, "AT_ONCE", 16)
     monkeypatch.setattr(Pages, "_followed", count("followed", Pages._followed))
     monkeypatch.setattr(Pages, "_decoded", count("decoded", Pages._decoded))
     monkeypatch.setattr(Pages, "recognise", count("recognised", Pages.recognise))
@@ -81,6 +84,7 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
     chance = random.Random(SEED)
     host = Host(random.Random(SEED))
     reader = None
+    told_by_itself = 0
     for number in range(polls):
         if reader is None or number % 500 == 0:
             host.interfaces.clear()
@@ -103,6 +107,9 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
             known = before.peers.get(key)
             assert known is peer or known != peer, "an unchanged peer is the same object"
         assert device is before or device != before
+        found, plain = delta(before.peers, device.peers), delta(dict(before.peers), dict(device.peers))
+        assert [sorted(some) for some in found] == [sorted(some) for some in plain]
+        told_by_itself += found.after != [] and device.peers.origin is before.peers.mark  # type: ignore[attr-defined]
         for page in reader._decoder._pages:
             assert page is not None
             for secret in SECRETS:
@@ -111,5 +118,6 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
         before = device
     assert ways["followed"] > polls / 4
     assert ways["together"] > polls / 100, "several peers of one datagram at once"
+    assert told_by_itself > polls / 10, "snapshots that know what changed"
     ways_taken = f"{ways['followed']} of them followed, {ways['together']} times several peers at once"
     figure(f"{polls} polls, {ways_taken}, 0 other than decoded afresh")

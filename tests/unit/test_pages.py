@@ -12,16 +12,17 @@ import struct
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, Layout, layout_of
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, SEVERAL, Layout, layout_of
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Page, Pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._page import Page
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import PeerBytes, decode_peer
 from model.host import Host
 from model.host import Namespace as HostNamespace
 from unit.watching import START, key
 from unit.wire import peer_bytes, sockaddr
 
-PEERS = 12
+PEERS = 3 * SEVERAL
 PLACE = (None, "wg0")
 
 
@@ -71,7 +72,7 @@ def moved_on(chance: random.Random) -> dict[str, bytes]:
         "LAST_HANDSHAKE_TIME": struct.pack("=qq", START // 10**9 + chance.randrange(100), chance.randrange(10**9)),
         "RX_BYTES": struct.pack("=Q", chance.randrange(1 << 64)),
         "TX_BYTES": struct.pack("=Q", chance.randrange(1 << 64)),
-        "ENDPOINT": sockaddr("198.51.100.7", chance.randrange(1, 1 << 16)),
+        "ENDPOINT": sockaddr(f"198.51.100.{chance.randrange(256)}", chance.randrange(1, 1 << 16)),
     }
     return {name: value for name, value in changed.items() if chance.random() < 0.7}
 

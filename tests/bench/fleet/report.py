@@ -16,8 +16,8 @@ from . import hosts, outages, partitions, quiet, rulebook
 HEAD = """\
 # Scaling: from one host to a hundred thousand
 
-Written by `scripts/bench fleet`, which measures everything below in one run: publishers, a real Kafka broker and consumers share
-one machine, so its cores are what ends first. Run it to have the figures of yours. How to build a fleet is in
+Written by `scripts/bench fleet`, which measures everything below, part after part: publishers, a real Kafka broker and consumers
+share one machine, so its cores are what ends first. Run it to have the figures of yours. How to build a fleet is in
 [publish](publish.md).
 """
 
@@ -37,12 +37,15 @@ SECTIONS = {
     ),
     partitions.PART: (
         "One partition, and many",
-        "Four producers send as fast as the broker confirms, and each partition has a consumer of its own that decodes each event.",
+        "Four producers send as fast as the broker confirms, and each partition has a consumer of its own that decodes each "
+        "event. A producer has one part of at most 256 events under way, so it is the broker's answer that it waits for, and a "
+        "part that is spread over more partitions is more requests: partitions are for consumers that are slow, as rulebooks are.",
     ),
     rulebook.PART: (
-        "A rulebook",
-        "How fast a real ansible-rulebook takes events that one rule looks at and does not match. An action takes longer: a "
-        "playbook some seconds.",
+        "Rulebooks",
+        "How fast a real ansible-rulebook takes events that one rule looks at and does not match: one alone, which makes its "
+        "events itself, and rulebooks of one group that share the partitions of a topic, with the filter `lift`. An action takes "
+        "longer: a playbook some seconds.",
     ),
     outages.PART: (
         "Outages",
@@ -86,6 +89,7 @@ def by_subject(_part: str, cases: Mapping[str, Mapping[str, Row]]) -> list[str]:
 def bars(rows: Rows) -> list[Bar]:
     lag = rows.values(hosts.PART, "lag")
     rates = rows.values(partitions.PART, "events")
+    groups = rows.values(rulebook.PART, rulebook.GROUP)
     second = max(rows.values(hosts.PART, "events"), default=0)
     return [
         Bar("longest p99 of a minute, look to consumer", 2, [max(rows.values(hosts.PART, "p99"))] if lag else [], "s"),
@@ -105,7 +109,27 @@ def bars(rows: Rows) -> list[Bar]:
         Bar(
             "quiet publisher, one interface by name", 40, rows.values(quiet.PART, "resident memory", quiet.NAMED), "MB"
         ),
-        Bar("most partitions ÷ one", 1, [max(rates[1:]) / rates[0]] if rates[1:] else [], "×", at_least=True),
+        Bar(
+            "quiet publisher, all interfaces found",
+            0.5,
+            rows.values(quiet.PART, "share of a core", quiet.FOUND),
+            "% of a core",
+        ),
+        Bar("quiet publisher, all interfaces found", 40, rows.values(quiet.PART, "resident memory", quiet.FOUND), "MB"),
+        Bar(
+            "consumers that decode, most partitions ÷ one",
+            1,
+            [max(rates[1:]) / rates[0]] if rates[1:] else [],
+            "×",
+            at_least=True,
+        ),
+        Bar(
+            "rulebooks, most partitions ÷ one",
+            1,
+            [max(groups[1:]) / groups[0]] if groups[1:] else [],
+            "×",
+            at_least=True,
+        ),
         Bar("outages that lost something", 0, rows.values("fleet", outages.FAILED), ""),
     ]
 
@@ -117,7 +141,7 @@ def on_paper(rows: Rows) -> list[str]:
     )
     of_broker = best["events"].median / best["cores of broker"].median
     of_consumer = best["events"].median / best["cores of consumers"].median
-    of_rulebook = min(rows.values(rulebook.PART, "events"))
+    of_rulebook = rows.values(rulebook.PART, rulebook.GROUP)[0]
     lines = [
         f"{FLEET:,} hosts with {PEERS} peers each. A peer in use shakes hands every {HANDSHAKE:.0f} s, and is told of "
         "for another reason "

@@ -9,7 +9,7 @@ import struct
 from functools import lru_cache
 from itertools import compress
 from operator import ne
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ._layout import layout_of
 from ._model import Peer
@@ -34,16 +34,19 @@ _field = lru_cache(maxsize=4096)(Field)  # few are different
 class Plan:
     """How datagrams are cut into fields. One for all that are cut alike, as most of a dump are."""
 
-    __slots__ = ("fields", "layouts", "_numbers", "_cut", "_groups", "_cut_into_groups")
+    __slots__ = ("fields", "layouts", "_numbers", "_cut", "_groups")
 
     def __init__(self, fields: Tuple[Field, ...]) -> None:
         self.fields = fields
         self.layouts = [layout_of(field.places, field.size) if field.places else None for field in fields]
         self._numbers = range(len(fields))
-        self._cut = _cut([field.size for field in fields])
-        groups = [fields[first : first + GROUP] for first in range(0, len(fields), GROUP)]
-        self._groups = [_cut([field.size for field in group]) for group in groups]
-        self._cut_into_groups = _cut([group.size for group in self._groups])
+        self._cut = _cut(fields)
+        self._groups: List[_Group] = []
+        start = 0
+        for first in range(0, len(fields), GROUP):
+            cut = _cut(fields[first : first + GROUP])
+            self._groups.append(_Group(start, start + cut.size, self._numbers[first : first + GROUP], cut))
+            start += cut.size
 
     def differences(self, before: bytes, after: bytes, sparse: bool) -> Tuple[List[int], List[bytes], List[bytes]]:
         """Numbers of the fields that differ between two datagrams, and their bytes in the one and in the other.
@@ -51,28 +54,35 @@ class Plan:
         ``sparse``: where few are expected to, groups of them are compared first.
         """
         if not sparse:
-            return _different(self._cut, before, after, self._numbers)
+            return _different(self._numbers, self._cut.unpack(before), self._cut.unpack(after))
         numbers: List[int] = []
         old: List[bytes] = []
         now: List[bytes] = []
-        for group, was, became in zip(*_different(self._cut_into_groups, before, after, range(len(self._groups)))):
-            some = self._numbers[group * GROUP : (group + 1) * GROUP]
-            more_numbers, more_old, more_now = _different(self._groups[group], was, became, some)
-            numbers += more_numbers
-            old += more_old
-            now += more_now
+        for start, stop, some, cut in self._groups:
+            if not after.startswith(before[start:stop], start):
+                found = _different(some, cut.unpack_from(before, start), cut.unpack_from(after, start))
+                numbers += found[0]
+                old += found[1]
+                now += found[2]
         return numbers, old, now
 
 
-def _cut(sizes: Iterable[int]) -> struct.Struct:
-    return struct.Struct("=" + "".join(["%ds" % size for size in sizes]))
+class _Group(NamedTuple):
+    """Some fields that lie one behind the other: from where to where, which they are, and how they are cut."""
+
+    start: int
+    stop: int
+    numbers: Sequence[int]
+    cut: struct.Struct
+
+
+def _cut(fields: Iterable[Field]) -> struct.Struct:
+    return struct.Struct("=" + "".join(["%ds" % field.size for field in fields]))
 
 
 def _different(
-    cut: struct.Struct, before: bytes, after: bytes, numbers: Sequence[int]
+    numbers: Sequence[int], old: Sequence[bytes], now: Sequence[bytes]
 ) -> Tuple[List[int], List[bytes], List[bytes]]:
-    """Of what two datagrams, or parts of them, are cut into: the numbers of what differs, and what it was and is."""
-    old, now = cut.unpack(before), cut.unpack(after)
     differs = list(map(ne, old, now))
     return list(compress(numbers, differs)), list(compress(old, differs)), list(compress(now, differs))
 
@@ -135,17 +145,28 @@ class Page:
         data = self.data
         if size != len(data):
             return None
-        if not self.secrets and buffer.startswith(data):  # which copies nothing
-            # Made when it is asked for: a page that held what leads back to it would be freed by the collector only, late.
-            return Datagram(data, self.messages, self.ends, self)
+        same = self._is_same(buffer)
+        # What knows its page is made when it is asked for: a page that held what leads back to it would be freed by the collector
+        # only, late.
+        if same and not self.secrets:
+            return Datagram(data, self.messages, self.ends, self)  # and nothing was copied
         at = 0
-        for start, stop in (*self.messages, (size, size)):
+        for start, stop in () if same else (*self.messages, (size, size)):
             if buffer[at:start] != data[at:start]:
                 return None  # another header: whatever it says is to be looked into
             at = stop
-        now = bytes(memoryview(buffer)[:size])
-        same = self.secrets and self._without_secrets(now) == (self.mark, data)
-        return Datagram(now, self.messages, self.ends, self if same else None)
+        return Datagram(bytes(memoryview(buffer)[:size]), self.messages, self.ends, self if same else None)
+
+    def _is_same(self, buffer: bytearray) -> bool:
+        """Whether these are its bytes, the secrets that were kept out included."""
+        if not self.secrets:
+            return buffer.startswith(self.data)
+        at = 0
+        for secret in (*self.secrets, len(self.data)):
+            if not buffer.startswith(self.data[at:secret], at):
+                return False
+            at = secret + len(NO_KEY)
+        return self._mark(buffer) == self.mark
 
     def follow(self, datagram: Datagram) -> Optional[Page]:
         """The page of a datagram that has the same fields and secrets. Of that, only lengths are looked at so far."""
@@ -157,8 +178,10 @@ class Page:
     def _without_secrets(self, data: bytes) -> Tuple[bytes, bytes]:
         if not self.secrets:
             return b"", data
-        mark = fingerprint(*[data[at : at + len(NO_KEY)] for at in self.secrets])
         clean = bytearray(data)
         for at in self.secrets:
             clean[at : at + len(NO_KEY)] = NO_KEY
-        return mark, bytes(clean)
+        return self._mark(data), bytes(clean)
+
+    def _mark(self, data: Union[bytes, bytearray]) -> bytes:
+        return fingerprint(*[data[at : at + len(NO_KEY)] for at in self.secrets])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, Optional, Sequence, Union
 
 from ._errors import MalformedReply
 from ._model import Device, Peer
@@ -18,7 +18,7 @@ from ._model import Device, Peer
 _PROCESS_KEY = os.urandom(32)
 
 
-def fingerprint(*parts: bytes) -> bytes:
+def fingerprint(*parts: Union[bytes, bytearray]) -> bytes:
     """16 bytes that tell two secrets apart within this process and mean nothing outside of it."""
     digest = hashlib.blake2b(key=_PROCESS_KEY, digest_size=16)
     for part in parts:

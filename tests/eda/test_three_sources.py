@@ -8,7 +8,7 @@ The events come from the local source, from a publisher to the webhook, and from
 
 from __future__ import annotations
 
-import shutil
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,27 +21,14 @@ from eda.test_lift import KAFKA, RULEBOOK, TOKEN, WEBHOOK, free_port, told_meta,
 from fleet.hearing import Hearing
 from fleet.publishing import Publishing
 from lab import Ansible, Interface, Network, Star, star, wait_for
-from lab.kafka import Broker
+from lab.certificates import certificates
+from lab.kafka import USER, Broker, with_passwords
 from lab.private import write_private
 
 HOST = "gw1"
 TOPIC = "wireguard"
 
 Sources = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def with_kafka(collections_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
-    """The collection as installed, and beside it one that has ansible.eda.kafka."""
-    folder = tmp_path_factory.mktemp("with-kafka")
-    shutil.copytree(collections_path, folder / "collections")
-    other = folder / "collections/ansible_collections/ansible/eda"
-    sources = other / "extensions/eda/plugins/event_source"
-    sources.mkdir(parents=True)
-    shutil.copy(CHECKOUT / "tests/eda/kafka_source.py", sources / "kafka.py")
-    facts = {"namespace": "ansible", "name": "eda", "version": "0.0.1", "readme": "README.md", "authors": ["nobody"]}
-    (other / "galaxy.yml").write_text(yaml.safe_dump(facts), encoding="utf-8")
-    return Ansible(folder / "collections", folder)
 
 
 @contextmanager
@@ -70,6 +57,38 @@ def over_kafka(interface: Interface, zipapp: Path, folder: Path) -> Iterator[Sou
         sink = {"type": "kafka", "topic": TOPIC, "settings": {"bootstrap.servers": broker.address}}
         with Publishing(zipapp, folder, HOST, interface, sink).start():
             where = {"host": host, "port": port, "topic": TOPIC, "group_id": "rules", "offset": "earliest"}
+            yield [{**source, "ansible.eda.kafka": where}]
+
+
+@contextmanager
+def over_a_closed_kafka(interface: Interface, zipapp: Path, folder: Path) -> Iterator[Sources]:
+    """A broker that lets in, over TLS, who has its password and a certificate, both the publisher and the rulebook."""
+    (source,) = KAFKA
+    ours, password = certificates(folder / "certificates"), secrets.token_hex(16)
+    with Broker(folder / "broker", settings=with_passwords(password, ours, of_clients=True)) as broker:
+        host, port = broker.address.split(":")
+        settings = {
+            "bootstrap.servers": broker.address,
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": USER,
+            "sasl.password_file": str(write_private(folder / "password", password)),
+            "ssl.ca.location": str(ours.authority),
+            "ssl.certificate.location": str(ours.client),
+            "ssl.key.location": str(ours.client_key),
+        }
+        login = {
+            "security_protocol": "SASL_SSL",
+            "cafile": str(ours.authority),
+            "certfile": str(ours.client),
+            "keyfile": str(ours.client_key),
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": USER,
+            "sasl_plain_password": password,
+        }
+        sink = {"type": "kafka", "topic": TOPIC, "settings": settings}
+        with Publishing(zipapp, folder, HOST, interface, sink).start():
+            where = {"host": host, "port": port, "topic": TOPIC, "group_id": "rules", "offset": "earliest", **login}
             yield [{**source, "ansible.eda.kafka": where}]
 
 
@@ -111,11 +130,12 @@ def variables_of(name: str, sources: Sources) -> dict[str, Any]:
     """What the rulebook of a fleet wants to know."""
     if name == "webhook":
         return {"webhook_port": sources[0]["eda.builtin.webhook"]["port"], "webhook_token": TOKEN}
-    where = sources[0]["ansible.eda.kafka"]
-    return {f"kafka_{option}": where[option] for option in ("host", "port", "topic", "group_id", "offset")}
+    return {f"kafka_{option}": value for option, value in sources[0]["ansible.eda.kafka"].items()}
 
 
-@pytest.mark.parametrize(("name", "way"), [("webhook", over_webhook), ("kafka", over_kafka)])
+@pytest.mark.parametrize(
+    ("name", "way"), [("webhook", over_webhook), ("kafka", over_kafka), ("kafka", over_a_closed_kafka)]
+)
 def test_the_rulebook_of_a_fleet_says_what_happens_to_its_tunnels(
     with_kafka: Ansible, network: Network, zipapp: Path, tmp_path: Path, name: str, way: Way
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from lab import Interface, Network, wait_for
+from lab.certificates import certificates
 from lab.disk import fill, tiny_disk
 from lab.kafka import USER, Broker, with_passwords
 from lab.keys import generate_keys
@@ -19,7 +20,7 @@ from lab.private import write_private
 
 from .hearing import PATIENCE, Hearing
 from .publishing import Publishing, cpu_seconds, wait_for_sentence
-from .test_kafka import TOPIC, certificates, sink
+from .test_kafka import TOPIC, sink
 
 NAME = "kafka1.example.org"
 MANY = 200  # peers, which take more of a state file than one page
@@ -71,16 +72,16 @@ def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_are_said_a
 def test_a_certificate_of_another_name_and_a_wrong_protocol_are_said(
     network: Network, zipapp: Path, tmp_path: Path
 ) -> None:
-    authority, keystore = certificates(tmp_path / "certificates")
+    ours = certificates(tmp_path / "certificates")
     write_private(tmp_path / "password", "right\n")
     interface = network.host("gw1", "192.0.2.1").wireguard()
-    with Broker(tmp_path / "broker", settings=with_passwords("right", keystore, "changeit")) as broker:
+    with Broker(tmp_path / "broker", settings=with_passwords("right", ours)) as broker:
         right = {
             "security.protocol": "SASL_SSL",
             "sasl.mechanism": "PLAIN",
             "sasl.username": USER,
             "sasl.password_file": str(tmp_path / "password"),
-            "ssl.ca.location": str(authority),
+            "ssl.ca.location": str(ours.authority),
             "message.timeout.ms": "2000",
         }
         elsewhere = broker.address.replace("127.0.0.1", "localhost")

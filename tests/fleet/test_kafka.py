@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from integration.writer import SEED, Writer
 from lab import Network, wait_for
+from lab.certificates import certificates
 from lab.kafka import USER, Broker, with_passwords
 from lab.private import write_private
 
@@ -107,14 +107,14 @@ def test_a_publisher_that_is_killed_loses_nothing_and_repeats_under_the_same_uui
 def test_a_wrong_password_is_said_and_no_reason_to_be_busy(
     network: Network, zipapp: Path, tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
-    authority, keystore = certificates(tmp_path / "certificates")
-    settings = with_passwords("right", keystore, "changeit")
+    ours = certificates(tmp_path / "certificates")
+    settings = with_passwords("right", ours)
     for password in ("wrong", "right"):
         write_private(tmp_path / password, password + "\n")
     interface = network.host("gw1", "192.0.2.1").wireguard()
     with Broker(tmp_path / "broker", settings=settings) as broker:
 
-        def publisher(name: str, password: str, trusted: Path = authority) -> Publishing:
+        def publisher(name: str, password: str, trusted: Path = ours.authority) -> Publishing:
             chosen = {
                 "security.protocol": "SASL_SSL",
                 "sasl.mechanism": "PLAIN",
@@ -133,28 +133,14 @@ def test_a_wrong_password_is_said_and_no_reason_to_be_busy(
         assert "sasl.password_file" in said
         assert "wrong" not in said.replace(str(tmp_path), "")
         assert busy < 0.2
-        stranger, _keystore = certificates(tmp_path / "strangers")
-        with publisher("gw2", "right", stranger).start() as running:
+        stranger = certificates(tmp_path / "strangers")
+        with publisher("gw2", "right", stranger.authority).start() as running:
             wait_for_sentence(running, "can't be trusted")
         with publisher("gw3", "right").start() as running:
-            login = {"sasl.username": USER, "sasl.password": "right", "ssl.ca.location": str(authority)}
+            login = {"sasl.username": USER, "sasl.password": "right", "ssl.ca.location": str(ours.authority)}
             login.update({"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"})
             with Hearing(broker.address, TOPIC, login) as hearing:
                 wait_for(lambda: hearing.of("interface_added"), 60, "the right password to be let in")
                 assert {event["host"] for event in hearing.events} == {"gw3"}
             assert "password" not in running.output
     figure(f"{busy:.1%} of a core after the refusal")
-
-
-def certificates(folder: Path) -> tuple[Path, Path]:
-    """An authority's certificate, and a keystore (PKCS 12, password changeit) of a broker on 127.0.0.1 that it signed."""
-    folder.mkdir()
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1", encoding="ascii")
-    for command in (
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
-        "req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout broker.key -out broker.csr",
-        "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out broker.pem",
-        "pkcs12 -export -in broker.pem -inkey broker.key -certfile ca.pem -passout pass:changeit -out broker.p12",
-    ):
-        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
-    return folder / "ca.pem", folder / "broker.p12"

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from .certificates import PASSWORD, Certificates
 from .commands import LabError, tool
 from .processes import Running
 
@@ -110,6 +111,13 @@ class Broker:
             raise LabError("The broker was not started.")
         return self._running.pid
 
+    @property
+    def output(self) -> str:
+        """What it logged since it was started last."""
+        if self._running is None:
+            raise LabError("The broker was not started.")
+        return self._running.output
+
     def kill(self) -> None:
         """SIGKILL, as a machine that loses its power."""
         if self._running is not None:
@@ -125,8 +133,8 @@ class Broker:
         return [tool("java"), *self._java_options, "-cp", f"{LIBRARIES}/*", *arguments]
 
 
-def with_passwords(password: str, keystore: Path, keystore_password: str) -> dict[str, object]:
-    """Settings of a broker that wants TLS and a password (SASL_SSL, PLAIN) of USER. The keystore is PKCS 12."""
+def with_passwords(password: str, ours: Certificates, of_clients: bool = False) -> dict[str, object]:
+    """Settings of a broker that wants TLS and a password (SASL_SSL, PLAIN) of USER, and a certificate where `of_clients`."""
     module = "org.apache.kafka.common.security.plain.PlainLoginModule required"
     users = f'username="broker" password="{secrets.token_hex(8)}" user_{USER}="{password}"'
     return {
@@ -134,8 +142,12 @@ def with_passwords(password: str, keystore: Path, keystore_password: str) -> dic
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.clients.plain.sasl.jaas.config": f"{module} {users};",
         "ssl.keystore.type": "PKCS12",
-        "ssl.keystore.location": keystore,
-        "ssl.keystore.password": keystore_password,
+        "ssl.keystore.location": ours.keystore,
+        "ssl.keystore.password": PASSWORD,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": ours.authority,
+        # Without the listener's name before it, it does not count where there are passwords.
+        "listener.name.clients.ssl.client.auth": "required" if of_clients else "none",
     }
 
 

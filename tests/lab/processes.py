@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from .commands import LabError, LabTimeout, wait_for
+from .private import write_private
 from .signals import deferred
 
 T = TypeVar("T")
@@ -227,7 +228,7 @@ class Ansible:
         argv = ["ansible-rulebook", "--inventory", str(inventory), "--rulebook", str(rulebook), *options]
         if variables:
             path = self.folder / "rulebook-variables.json"
-            path.write_text(json.dumps(variables), encoding="utf-8")
+            write_private(path, json.dumps(variables))  # which may have a token or a password
             argv += ["--vars", str(path)]
         return self._start(argv, rulebook.parent)
 

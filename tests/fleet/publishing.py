@@ -17,6 +17,24 @@ from lab import Interface, Running, wait_for
 
 PATIENCE = 30.0  # seconds
 
+HURRIED = """\
+import functools, sys
+
+sys.path.insert(0, {zipapp!r})
+from wirewatch import _command
+from wirewatch._sender import PAUSES
+
+_command.Publisher = functools.partial(_command.Publisher, pauses=PAUSES._replace(refused={pause!r}))
+sys.exit(_command.main())
+"""
+
+
+def hurried(zipapp: Path, folder: Path, pause: float) -> Path:
+    """A program that runs the zipapp, and what a sink refused is tried again after so many seconds in place of a minute."""
+    path = folder / "hurried.py"
+    path.write_text(HURRIED.format(zipapp=str(zipapp), pause=pause), encoding="utf-8")
+    return path
+
 
 class Publishing:
     """One publisher after the other with the same arguments; `start` gives the next one, for a `with` block."""

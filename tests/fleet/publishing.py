@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from lab import Interface, Running, wait_for
+from lab.processes import cpu_seconds, resident
+
+# The benchmarks take cpu_seconds and resident from here, too.
+__all__ = ["PATIENCE", "Publishing", "cpu_seconds", "hurried", "resident", "wait_for_sentence"]
 
 PATIENCE = 30.0  # seconds
 
@@ -73,23 +76,6 @@ class Publishing:
         self._starts += 1
         command = [*self._prefix, sys.executable, str(self._zipapp), "watch", "--config", str(self._config)]
         return Running(command, os.environ, self._folder, f"publisher-{self._starts}", self._folder)
-
-
-class Process(Protocol):
-    @property
-    def pid(self) -> int: ...
-
-
-def resident(running: Process) -> int:
-    """KiB."""
-    status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
-    (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
-    return int(kilobytes)
-
-
-def cpu_seconds(running: Process) -> float:
-    fields = Path(f"/proc/{running.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_sentence(running: Running, words: str, timeout: float = PATIENCE) -> str:

@@ -16,9 +16,10 @@ from lab import Network, wait_for
 from lab.certificates import certificates
 from lab.kafka import USER, Broker, with_passwords
 from lab.private import write_private
+from lab.processes import resident
 
 from .hearing import Hearing, sequences
-from .publishing import PATIENCE, Publishing, hurried, resident, wait_for_sentence
+from .publishing import PATIENCE, Publishing, hurried, wait_for_sentence
 
 TOPIC = "wirewatch"
 HOSTS = 3

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .commands import LabError, LabTimeout, wait_for
 from .private import write_private
@@ -35,6 +36,24 @@ class TaskResult:
     host: str
     task: str
     result: dict[str, Any]
+
+
+class Process(Protocol):
+    @property
+    def pid(self) -> int: ...
+
+
+def resident(running: Process) -> int:
+    """KiB that it holds in memory."""
+    status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
+    (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
+    return int(kilobytes)
+
+
+def cpu_seconds(running: Process) -> float:
+    """That it used since it was started."""
+    fields = Path(f"/proc/{running.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class CommandFailed(LabError):

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from integration.writer import Writer
 from lab import Host, Network, wait_for
 from lab.kafka import Broker
+from lab.processes import resident
 
 from .hearing import Hearing, sequences
-from .publishing import Publishing, resident
+from .publishing import Publishing
 from .test_kafka import MORE_MEMORY, TOPIC, sink
 
-CUTS, ALL_CUTS = 2, 10
+CUTS, ALL_CUTS = 3, 10
 CUT, WHOLE_CUT = 7.0, 30.0  # seconds; a message waits five for a broker
-DROP = "add table inet cut; add chain inet cut everything { type filter hook output priority 0; policy drop; }"
+DROP = "add chain inet cut {hook} {{ type filter hook {hook} priority 0; policy drop; }}; "
+
+Way = Callable[[Host, Host], AbstractContextManager[None]]
 
 
 @contextmanager
@@ -34,14 +37,21 @@ def unplugged(_gateway: Host, broker: Host) -> Iterator[None]:
         broker.plug()
 
 
-@contextmanager
-def swallowed(gateway: Host, _broker: Host) -> Iterator[None]:
-    """What the host sends vanishes, as in a firewall that forgot the connection: no link goes down, nobody refuses."""
-    gateway.run(["nft", DROP])
-    try:
-        yield
-    finally:
-        gateway.run(["nft", "delete table inet cut"])
+def firewall(*hooks: str) -> Way:
+    """What the host sends vanishes, and what is sent to it where `hooks` have that too: no link goes down, nobody refuses."""
+
+    @contextmanager
+    def closed(gateway: Host, _broker: Host) -> Iterator[None]:
+        gateway.run(["nft", "add table inet cut; " + "".join(DROP.format(hook=hook) for hook in hooks)])
+        try:
+            yield
+        finally:
+            gateway.run(["nft", "delete table inet cut"])
+
+    return closed
+
+
+WAYS = (unplugged, firewall("output", "input"), firewall("output"))
 
 
 def test_a_network_that_is_cut_costs_detail_and_neither_truth_nor_memory(
@@ -60,7 +70,7 @@ def test_a_network_that_is_cut_costs_detail_and_neither_truth_nor_memory(
                 wait_for(lambda: len(hearing.of("peer_endpoint_changed")) > 50, 60, "changes to be heard of")
                 memory, changed = resident(running), 0
                 for number in range(cuts):
-                    with (unplugged, swallowed)[number % 2](gateway, far):
+                    with WAYS[number % len(WAYS)](gateway, far):
                         # The outage itself: nothing is to be waited for.
                         before = writer.changes
                         time.sleep(cut / 2)

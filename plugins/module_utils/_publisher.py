@@ -22,13 +22,14 @@ from __future__ import annotations
 
 from itertools import islice
 from queue import Empty
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from ._event import Event
+from ._faults import Faults
 from ._identity import Identity
 from ._sender import PAUSES, Pauses, Sender
 from ._sinks import Envelope, Sink, SinkError
-from ._state import StateFile, StateFileError
+from ._state import StateFile
 from ._stream import Stream
 from ._watch import Batch, Watcher
 
@@ -56,17 +57,16 @@ class Publisher:
         self._stream = stream
         self._sink = sink
         self._identity = identity
-        self._say = say
         self._state = state
         self._alive = alive
-        self._complaints: Dict[str, str] = {}
+        self._faults = Faults(watcher.trouble, say)
         self._sender = Sender(sink, say, self._part_ended, pauses)
         self._under_way = False  # whether a part is
         self._left = False  # whether nobody waits for it, so that it has to wake us
         self._over = False
         self._error: Optional[SinkError] = None
         if state is not None and state.complaint:
-            self._complain("state file", state.complaint)
+            self._faults.of_state_file(state.complaint)
 
     def run(self) -> bool:
         """Until ``stop``, or until nobody reads on. SinkError where the sink refuses for good.
@@ -105,12 +105,10 @@ class Publisher:
             try:
                 batch = self._stream.next(or_empty=True)
             except Exception as error:
-                # What is unexpected now may be over at the next look. Its text might hold what was read.
-                why = "Unexpected %s while looking; it is tried again at each poll" % type(error).__name__
-                self._complain("looking", why)
+                self._faults.of_looking(error)
                 self._take(self._watcher.options.interval)
             else:
-                self._complain("looking", None)
+                self._faults.of_looking(None)
                 self._alive()
                 return batch
 
@@ -125,7 +123,7 @@ class Publisher:
             for event, meta in zip(events, state.untold_metas)
         ]
         if None in state.untold_metas:
-            self._write(lambda: state.announce(events, metas))
+            self._faults.write(lambda: state.announce(events, metas))
         for event in events:
             # The watcher compares with it from now on; it is written when it was confirmed.
             state.note(event)
@@ -151,13 +149,12 @@ class Publisher:
     def _prepare(self, part: List[Tuple[Event, bool]]) -> None:
         """Hands over the wanted ones, having written them down."""
         for event, _wanted in part:
-            if event["reason"] and event["reason"] != self._watcher.trouble.reason:
-                self._say(event["reason"])
+            self._faults.say_reason(event)
         envelopes = [{"meta": self._identity.meta(event), "wireguard": event} for event, wanted in part if wanted]
         state = self._state
         if state is not None:
             announced = [envelope["wireguard"] for envelope in envelopes]
-            self._write(lambda: state.announce(announced, [envelope["meta"] for envelope in envelopes]))
+            self._faults.write(lambda: state.announce(announced, [envelope["meta"] for envelope in envelopes]))
             for event, _wanted in part:
                 state.note(event)
         self._hand_over(envelopes)
@@ -198,23 +195,7 @@ class Publisher:
     def _remember(self) -> None:
         state = self._state
         if state is not None and state.pending:
-            self._write(state.flush)
-
-    def _write(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-            self._complain("state file", None)
-        except StateFileError as error:
-            self._complain("state file", str(error))
-
-    def _complain(self, about: str, sentence: Optional[str]) -> None:
-        """Says in the next batch, if there is one, what is wrong with the watch itself; None once it is over."""
-        if sentence is None:
-            self._complaints.pop(about, None)
-        elif self._complaints.get(about) != sentence:
-            self._complaints[about] = sentence
-            self._say(sentence)
-        self._watcher.trouble.reason = ". ".join(self._complaints.values()) or None
+            self._faults.write(state.flush)
 
     def _end(self) -> bool:
         idle = self._sender.stop(GRACE)

@@ -13,7 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Dict, Optional
 
 DOCUMENTATION = r"""
 short_description: Stream what changes on WireGuard interfaces
@@ -137,7 +137,8 @@ if _COLLECTIONS not in sys.path:
     sys.path.append(_COLLECTIONS)
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile, StateFileError
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._faults import Faults
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._stream import Stream
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Batch, Watcher
@@ -164,12 +165,12 @@ class Source:
     def __init__(self, queue: asyncio.Queue, args: Dict[str, Any]) -> None:
         options, state_file, self._hosts = check(args)
         self._queue = queue
-        self._complaints: Dict[str, str] = {}
         self._state = StateFile(state_file, options.host) if state_file is not None else None
         self._watcher = Watcher(options, told=self._state.state if self._state is not None else None)
         self._stream = Stream(self._watcher, Triggers(self._watcher.namespaces))
+        self._faults = Faults(self._watcher.trouble, partial(LOGGER.warning, "%s"))
         if self._state is not None and self._state.complaint:
-            self._complain("state file", self._state.complaint)
+            self._faults.of_state_file(self._state.complaint)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -181,16 +182,15 @@ class Source:
                         unwritten = self._state is not None and self._state.pending
                         batch = await loop.run_in_executor(thread, self._stream.next, unwritten)
                     except Exception as error:
-                        # Raising would end the rulebook. What is unexpected now may be over at the next look.
-                        sentence = "Unexpected %s while looking; it is tried again at each poll" % type(error).__name__
-                        self._complain("looking", sentence)
+                        # Raising would end the rulebook.
+                        self._faults.of_looking(error)
                         await asyncio.sleep(self._watcher.options.interval)
                         continue
                     if batch is None:
                         return
                     await self._deliver(batch, loop, thread)
                     self._watcher.confirm()
-                    self._complain("looking", None)
+                    self._faults.of_looking(None)
             finally:
                 self._stream.stop()
                 thread.submit(self._close)
@@ -212,11 +212,9 @@ class Source:
                 break
             if self._state is not None:
                 announce = partial(self._state.announce, [event for event, wanted in part if wanted])
-                await loop.run_in_executor(thread, self._write, announce)
+                await loop.run_in_executor(thread, self._faults.write, announce)
             for event, wanted in part:
-                # Complaints of our own are in the log already.
-                if event["reason"] and event["reason"] != self._watcher.trouble.reason:
-                    LOGGER.warning("%s", event["reason"])
+                self._faults.say_reason(event)
                 if wanted:
                     await self._put(self._envelope(event), loop, thread)
                 if self._state is not None:
@@ -246,23 +244,7 @@ class Source:
         if self._state is not None and self._state.pending:
             # What lies in the queue yet would be lost with this process.
             taken = not isinstance(self._queue, asyncio.Queue) or self._queue.empty()
-            self._write(partial(self._state.flush, taken))
-
-    def _write(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-            self._complain("state file", None)
-        except StateFileError as error:
-            self._complain("state file", str(error))
-
-    def _complain(self, about: str, sentence: Optional[str]) -> None:
-        """Says in the next batch, if there is one, what is wrong with the watch itself; None once it is over."""
-        if sentence is None:
-            self._complaints.pop(about, None)
-        elif self._complaints.get(about) != sentence:
-            self._complaints[about] = sentence
-            LOGGER.warning("%s", sentence)
-        self._watcher.trouble.reason = ". ".join(self._complaints.values()) or None
+            self._faults.write(partial(self._state.flush, taken))
 
     def _close(self) -> None:
         self._remember()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,19 +21,19 @@ NOBODY = "65534"
 
 @pytest.mark.parametrize("capabilities", ["+net_admin", ""], ids=["granted", "not granted"])
 def test_the_service_needs_the_capability_that_its_unit_grants_and_no_more(
-    network: Network, checkout: Path, tmp_path: Path, capabilities: str
+    network: Network, zipapp: Path, tmp_path: Path, capabilities: str
 ) -> None:
     interface = network.host("hub", "192.0.2.1").wireguard()
     # Where everybody may come: the run's own folder is root's alone.
-    zipapp = Path("/tmp", f"ww-{network.run_id}.pyz")
-    subprocess.run([sys.executable, str(checkout / "plugins/plugin_utils/_zipapp.py"), str(zipapp)], check=True)
+    program = Path("/tmp", f"ww-{network.run_id}.pyz")
+    shutil.copy(zipapp, program)
     output = tmp_path / "output"
     privileges = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
     privileges += [f"--bounding-set=-all{',' if capabilities else ''}{capabilities}"]
     if capabilities:
         privileges += [f"--inh-caps=-all,{capabilities}", f"--ambient-caps=-all,{capabilities}"]
     command = [tool("ip"), "netns", "exec", interface.host.namespace, tool("setpriv"), *privileges]
-    command += ["/usr/bin/python3", str(zipapp), "watch", interface.name, "--interval", "0.2"]
+    command += ["/usr/bin/python3", str(program), "watch", interface.name, "--interval", "0.2"]
     try:
         with output.open("wb") as file:
             process = subprocess.Popen(command, stdout=file, stderr=subprocess.PIPE, cwd="/", env={"PATH": os.defpath})
@@ -56,4 +56,4 @@ def test_the_service_needs_the_capability_that_its_unit_grants_and_no_more(
             process.terminate()
             process.wait(PATIENCE)
     finally:
-        zipapp.unlink()
+        program.unlink()

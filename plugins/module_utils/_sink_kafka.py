@@ -34,6 +34,12 @@ TOO_LARGE = ("MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "RECORD_LIST_TOO_LARGE")
 UNTRUSTED = ("_SSL",)
 ALL_DOWN = "_ALL_BROKERS_DOWN"
 
+# What OpenSSL says of a broker that hangs up over our certificate, or since we have none (ssl_err.c, alerts of RFC 8446 section
+# 6.2). It comes after a TLS 1.3 handshake, so to librdkafka it is a connection that was cut, as any, and no reason to pause.
+OUR_CERTIFICATE = re.compile(
+    r"alert (bad certificate|unsupported certificate|certificate \w+|unknown ca|access denied)"
+)
+
 # What librdkafka adds to a text (rdkafka_broker.c): it differs from try to try where what is wrong is the same.
 CIRCUMSTANCES = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)")
 
@@ -127,10 +133,13 @@ class KafkaSink(Sink):
 
     def _raise_what_lasts(self) -> None:
         """What is wrong with all messages, and will be until somebody acts, need not be waited for."""
-        if self._trouble is not None and (
-            self._trouble.fatal() or self._trouble.name() in (*AUTHENTICATION, *AUTHORIZATION, *UNTRUSTED)
+        trouble = self._trouble
+        if trouble is not None and (
+            trouble.fatal()
+            or trouble.name() in (*AUTHENTICATION, *AUTHORIZATION, *UNTRUSTED)
+            or OUR_CERTIFICATE.search(trouble.str())
         ):
-            raise self._failed(self._trouble, [])
+            raise self._failed(trouble, [])
 
     def _failed(self, error: Any, reports: List[Any]) -> SinkError:
         """The sentence for an error. Afterwards nothing that was not confirmed is under way any more."""
@@ -162,6 +171,12 @@ class KafkaSink(Sink):
             return SinkTooLarge(
                 "%s does not take an event as large as one is (%s). Raise message.max.bytes in the settings, and max.message.bytes "
                 "of the topic" % (self.name, why),
+                confirmed,
+            )
+        if OUR_CERTIFICATE.search(why):
+            return SinkRefused(
+                "%s does not take our certificate, or we have none (%s). Check ssl.certificate.location, ssl.key.location, and "
+                "that the broker trusts the authority of the certificate" % (self.name, why),
                 confirmed,
             )
         if name in UNTRUSTED:

@@ -79,13 +79,13 @@ def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_are_said_a
     figure(f"{tried} connections tried in {seconds:.1f} s while nobody listens")
 
 
-def test_a_certificate_of_another_name_and_a_wrong_protocol_are_said(
+def test_a_wrong_certificate_on_either_side_and_a_wrong_protocol_are_said(
     network: Network, zipapp: Path, tmp_path: Path
 ) -> None:
-    ours = certificates(tmp_path / "certificates")
+    ours, stranger = certificates(tmp_path / "certificates"), certificates(tmp_path / "strangers")
     write_private(tmp_path / "password", "right\n")
     interface = network.host("gw1", "192.0.2.1").wireguard()
-    with Broker(tmp_path / "broker", settings=with_passwords("right", ours)) as broker:
+    with Broker(tmp_path / "broker", settings=with_passwords("right", ours, of_clients=True)) as broker:
         right = {
             "security.protocol": "SASL_SSL",
             "sasl.mechanism": "PLAIN",
@@ -94,19 +94,26 @@ def test_a_certificate_of_another_name_and_a_wrong_protocol_are_said(
             "ssl.ca.location": str(ours.authority),
             "message.timeout.ms": "2000",
         }
+        ours_too = {"ssl.certificate.location": str(ours.client), "ssl.key.location": str(ours.client_key)}
+        theirs = {"ssl.certificate.location": str(stranger.client), "ssl.key.location": str(stranger.client_key)}
         elsewhere = broker.address.replace("127.0.0.1", "localhost")
-        wrong = {
-            "the broker's certificate has the name in bootstrap.servers": {**right, "bootstrap.servers": elsewhere},
-            "Check the port, and that security.protocol is the broker's": {"message.timeout.ms": "2000"},
-        }
+        wrong = [
+            (
+                "the broker's certificate has the name in bootstrap.servers",
+                {**right, **ours_too, "bootstrap.servers": elsewhere},
+            ),
+            ("Check the port, and that security.protocol is the broker's", {"message.timeout.ms": "2000"}),
+            ("does not take our certificate, or we have none", right),
+            ("does not take our certificate, or we have none", {**right, **theirs}),
+        ]
         with ExitStack() as stack:
-            running = {
-                words: stack.enter_context(
+            running = [
+                stack.enter_context(
                     Publishing(zipapp, tmp_path, f"gw{number}", interface, sink(broker, **settings)).start()
                 )
-                for number, (words, settings) in enumerate(wrong.items())
-            }
-            for words, one in running.items():
+                for number, (_words, settings) in enumerate(wrong)
+            ]
+            for one, (words, _settings) in zip(running, wrong):
                 assert wait_for_sentence(one, words).startswith(f"wirewatch: Kafka topic {TOPIC} at ")
                 assert one.returncode is None
 

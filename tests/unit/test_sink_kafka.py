@@ -259,6 +259,25 @@ def test_what_is_the_same_is_said_in_the_same_words(circumstances: str) -> None:
     assert str(caught.value) == "Kafka topic events at kafka1:9092 can't be reached: Connect failed. It is tried again"
 
 
+@pytest.mark.parametrize("name", ["_TRANSPORT", "_SSL"])
+@pytest.mark.parametrize(
+    "alert",
+    [
+        "ssl/tls alert bad certificate: SSL alert number 42",
+        "tlsv13 alert certificate required: SSL alert number 116",
+        "sslv3 alert certificate expired: SSL alert number 45",
+        "tlsv1 alert unknown ca: SSL alert number 48",
+    ],
+)
+def test_a_broker_that_does_not_take_our_certificate_is_no_broker_that_is_away(name: str, alert: str) -> None:
+    text = f"Receive failed: error:0A000412:SSL routines::{alert} (after 5ms in state APIVERSION_QUERY)"
+    with pytest.raises(SinkRefused) as caught:
+        sink_of(StandIn(heard=Error(name, text))).send([envelope(1)])
+    said = str(caught.value)
+    assert said.startswith("Kafka topic events at kafka1:9092 does not take our certificate, or we have none (")
+    assert f"{alert}). Check ssl.certificate.location" in said
+
+
 def test_a_producer_that_is_at_an_end_is_made_anew() -> None:
     library = StandIn(heard=Error("_FATAL", "OutOfOrderSequence", fatal=True))
     sink = sink_of(library)

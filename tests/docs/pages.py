@@ -34,6 +34,28 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL)
 
 
+_SHOWN = re.compile(r"^<!-- file: (\S+) -->\n```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def shown_files(page: str) -> dict[str, str]:
+    """What a page shows of files of the repository: `<!-- file: PATH -->` and the block below it."""
+    return dict(_SHOWN.findall(read(page)))
+
+
+def show_files(page: str) -> None:
+    """Writes into these blocks what the files hold, but for the comments at their head."""
+    text = _SHOWN.sub(
+        lambda found: f"<!-- file: {found[1]} -->\n```yaml\n{without_head((CHECKOUT / found[1]).read_text())}```",
+        read(page),
+    )
+    (CHECKOUT / page).write_text(text, encoding="utf-8")
+
+
+def without_head(text: str) -> str:
+    """A YAML file without `---`, its licence and what its head says of it."""
+    return re.sub(r"\A---\n(#.*\n)*", "", text)
+
+
 def plugin_examples() -> Iterator[tuple[str, str]]:
     """The EXAMPLES of each module and filter."""
     for path in sorted([*(CHECKOUT / "plugins/modules").glob("*.py"), *(CHECKOUT / "plugins/filter").glob("*.py")]):
@@ -55,4 +77,15 @@ def documentation(plugin: str) -> tuple[dict[str, Any], Any]:
     return yaml.safe_load(values["DOCUMENTATION"])["options"], yaml.safe_load(values["EXAMPLES"])
 
 
-__all__ = ["CHECKOUT", "PAGES", "blocks", "documentation", "plugin_examples", "read", "section"]
+__all__ = [
+    "CHECKOUT",
+    "PAGES",
+    "blocks",
+    "documentation",
+    "plugin_examples",
+    "read",
+    "section",
+    "show_files",
+    "shown_files",
+    "without_head",
+]

@@ -49,6 +49,7 @@ def write_site(network: Network, variables: Mapping[str, Mapping[str, Any]]) -> 
     """
     path = write_inventory(network)
     site = json.loads(path.read_text(encoding="utf-8"))
+    site["all"]["vars"] = {"ansible_become": False}  # we are root, and a machine without sudo will do
     for host, more in variables.items():
         site["all"]["hosts"][host].update(more)
     path.write_text(json.dumps(site, indent=2), encoding="utf-8")

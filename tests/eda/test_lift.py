@@ -125,6 +125,19 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def wait_until_it_listens(running: Running, port: int) -> None:
+    def listens() -> bool:
+        if running.returncode is not None:
+            raise running.failed("ended before it listened.")
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        except OSError:
+            return False
+        return True
+
+    wait_for(listens, PATIENCE, f"the webhook to listen; {running.output}")
+
+
 @pytest.fixture(scope="module")
 def webhook(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
     """One rulebook for all tests of the webhook; each has peers of its own."""
@@ -133,17 +146,7 @@ def webhook(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Itera
     listening = {**source["eda.builtin.webhook"], "host": "127.0.0.1", "port": port}
     paths = write(tmp_path_factory.mktemp("webhook"), [{**source, "eda.builtin.webhook": listening}])
     with ansible.rulebook(*paths, variables={"webhook_token": TOKEN}) as running:
-
-        def listens() -> bool:
-            if running.returncode is not None:
-                raise running.failed("ended before it listened.")
-            try:
-                socket.create_connection(("127.0.0.1", port), 5).close()
-            except OSError:
-                return False
-            return True
-
-        wait_for(listens, PATIENCE, f"the webhook to listen; {running.output}")
+        wait_until_it_listens(running, port)
         yield Webhook(running, port)
 
 

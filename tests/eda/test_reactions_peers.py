@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+from collection import CHECKOUT
 from eda.reactions import PATIENCE, Inbox, React, names, peer_of, wait_for_task, write_site
-from lab import Interface, Network, Running, Star, generate_keys, star, wait_for
+from eda.test_lift import TOKEN, Webhook, envelope, free_port, wait_until_it_listens
+from lab import Ansible, Interface, Network, Running, Star, generate_keys, star, wait_for
 from lab.commands import tool
 
 SEE = "See which interfaces that the inventory tells of are there"
@@ -126,6 +129,57 @@ def test_what_two_looks_did_not_see_is_put_right_at_the_heartbeat(network: Netwo
         wait_for_peers(net.hub, {office}, running)
 
 
+def test_a_preshared_key_is_in_no_output_however_talkative_and_whatever_fails(
+    network: Network, reacting: React, secrets_file: Path
+) -> None:
+    net = star(network, ["office"])
+    office = net.spokes["office"].public_key
+    entry = peer_of(net.hub, net.spokes["office"])
+    event = {"wireguard": {"interface": net.hub.name, "public_key": office}, "meta": {"hosts": ["hub"]}}
+    ansible = reacting(net.hub.host, [net.hub]).ansible
+    for allowed_ips, fails in (("10.9.0.11/32, 10.9.0.12/32", False), ("nonsense", True)):
+        net.hub.remove_peer(office)
+        variables = {
+            "wirewatch_peers": [{**entry, "allowed_ips": allowed_ips}],
+            "wirewatch_preshared_keys": {office: net.preshared_keys["office"]},
+        }
+        inventory = write_site(network, {"hub": variables})
+        playbook = Path("wirewatch.wireguard.restore")
+        told = {"ansible_eda": {"event": event}}
+        with ansible.playbook(playbook, inventory, "-vvvvv", "--diff", variables=told) as running:
+            assert (running.wait(PATIENCE) != 0) == fails, running.output
+        assert (office in net.hub.show("endpoints")) != fails
+        keep_secrets(running, secrets_file)
+
+
+def test_events_of_a_publisher_are_reacted_to_on_the_host_that_they_are_mapped_to(
+    ansible: Ansible, network: Network, tmp_path: Path
+) -> None:
+    """With another source, as docs/reactions.md says; an event of a host that the filter does not know does nothing."""
+    net = star(network, ["office"])
+    office = net.spokes["office"].public_key
+    inventory = write_site(network, {"hub": {"wirewatch_peers": [peer_of(net.hub, net.spokes["office"])]}})
+    (ruleset,) = yaml.safe_load((CHECKOUT / "extensions/eda/rulebooks/restore.yml").read_text(encoding="utf-8"))
+    port = free_port()
+    webhook = {"host": "127.0.0.1", "port": port, "token": TOKEN}
+    ruleset["sources"] = [
+        {"eda.builtin.webhook": webhook, "filters": [{"wirewatch.wireguard.lift": {"hosts": {"gw1": "hub"}}}]}
+    ]
+    rulebook = tmp_path / "rulebook.yml"
+    rulebook.write_text(yaml.safe_dump([ruleset], sort_keys=False), encoding="utf-8")
+    net.hub.remove_peer(office)
+    with ansible.rulebook(rulebook, inventory) as running:
+        wait_until_it_listens(running, port)
+        for host in ("gw7", "gw1"):
+            sent = envelope("peer_removed", host)
+            sent["wireguard"].update(interface=net.hub.name, public_key=office)
+            Webhook(running, port).post(sent)
+        wait_for_peers(net.hub, {office}, running)
+        wait_for_task(running, "Set their endpoints")
+        assert len(running.reports(SEE)) == 1
+        assert {report.host for report in running.tasks} == {"hub"}
+
+
 # --- quarantine
 
 
@@ -141,11 +195,11 @@ def test_a_peer_that_the_inventory_does_not_know_is_removed_and_told_of(network:
             (post,) = inbox.wait_for()
             assert post == {
                 "text": "hub: peers that the inventory does not know were removed: "
-                f"{early} on {net.hub.name}, at no endpoint, allowed 10.9.0.12/32"
+                f"{early}, {net.hub.name}, no endpoint, 10.9.0.12/32"
             }
             net.hub.set_peer(late, allowed_ips=["10.9.0.66/32", "10.9.0.67/32"], endpoint="192.0.2.66:51820")
             _, post = inbox.wait_for(2)
-            assert f"{late} on {net.hub.name}, at 192.0.2.66:51820, allowed 10.9.0.66/32 10.9.0.67/32" in post["text"]
+            assert f"{late}, {net.hub.name}, 192.0.2.66:51820, 10.9.0.66/32 10.9.0.67/32" in post["text"]
             assert set(net.hub.show("endpoints")) == {office}
             assert {report.host for report in running.tasks} == {"hub"}
 

@@ -111,6 +111,8 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> N
         "extensions/eda/plugins/event_source/wg_events.py",
         "extensions/eda/plugins/event_source/schemas/wg_events.json",
         "extensions/eda/plugins/event_filter/lift.py",
+        "extensions/eda/rulebooks/restore.yml",
+        "playbooks/restore.yml",
         "roles/mesh_check/meta/argument_specs.yml",
         "roles/prerequisites/meta/argument_specs.yml",
         "docs/events.md",

@@ -21,6 +21,7 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", 
 PACKAGES = {
     "java": "openjdk-17-jre-headless",
     "ip": "iproute2",
+    "msmtp": "msmtp",
     "ping": "iputils-ping",
     "sshd": "openssh-server",
     "wg": "wireguard-tools",

@@ -12,10 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from docs.pages import blocks
 from eda.mailbox import Mailbox
 from eda.reactions import PATIENCE, Inbox, React, listen_in, wait_for_task, write_site
 from lab import Network, Star, star, wait_for
 from lab.commands import tool
+
+# What the page says that is written, and posted.
+LINE, POST = (json.loads(text) for text in blocks("docs/reactions.md", "json"))
 
 # A name that would be a second line, and a command, for who takes it for more than a name.
 NASTY = 'office\n{"forged": true}\'; touch /tmp/made "Büro"'
@@ -46,6 +50,7 @@ def test_each_move_of_a_peer_is_one_line_of_the_log(network: Network, reacting: 
         wait_for(lambda: len(lines(log)) == 3, PATIENCE, f"the change to be logged; {running.output}")
     places = [None, "192.0.2.11:51820", "192.0.2.77:51820", "198.51.100.4:40000"]
     assert [(line["from"], line["to"]) for line in lines(log)] == list(zip(places, places[1:]))
+    assert {tuple(line) for line in lines(log)} == {tuple(LINE)}
     same = {(line["host"], line["interface"], line["public_key"], line["name"]) for line in lines(log)}
     assert same == {("hub", net.hub.name, office, NASTY)}
 
@@ -125,6 +130,7 @@ def test_who_goes_down_is_told_of_by_mail_and_webhook_and_again_when_up(
             longest = time.time() - silent_at
         shown = running.output + json.dumps([report.result for report in running.tasks])
 
+    assert set(down) == set(up) == set(POST)
     about = {"host": "hub", "interface": net.hub.name, "public_key": office, "name": NASTY}
     assert down.items() >= {**about, "state": "down", "outage": None}.items()
     assert down["text"] == f"hub: {name} on {net.hub.name} is down since {down['since']}"

@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
+from docs.pages import blocks
 from eda.reactions import PATIENCE, React, wait_for_task, write_site
 from lab import Host, Interface, Network, Running, generate_keys, wait_for
 
-ROUTES = {
-    "10.20.0.0/16": "10.20.0.1",
-    "2001:db8:20::/48": "2001:db8:20::1",
-}  # what lies behind the site, and an address there
+# An entry as the page has it.
+(ENTRY,) = (
+    entry
+    for text in blocks("docs/reactions.md", "yaml")
+    if text.startswith("wirewatch_failover:")
+    for entry in yaml.safe_load(text)["wirewatch_failover"]
+)
+# What lies behind the site, and an address there.
+ROUTES = dict(zip(ENTRY["routes"], ["10.20.0.1", "2001:db8:20::1"]))
 
 # Seconds. WireGuard's own would take three minutes to call a tunnel down. With these one is judged by what was received within the
 # last three seconds, once its handshake is older than 15 + 1 + 1.
@@ -33,16 +40,17 @@ class Pair(NamedTuple):
     first: Interface
     second: Interface
     far_first: Interface
+    far_second: Interface
     log: Path
 
     @property
     def entry(self) -> dict[str, Any]:
         """Of `wirewatch_failover`."""
         return {
+            **ENTRY,
             "interface": self.first.name,
             "public_key": self.far_first.public_key,
             "other": self.second.name,
-            "routes": list(ROUTES),
             "hold": HOLD,
         }
 
@@ -101,16 +109,12 @@ def pair(network: Network, tmp_path: Path) -> Iterator[Pair]:
     gateway.start(["sh", "-c", f"exec ip monitor route >{log}"])
     first.wait_for_handshake(far_first.public_key)
     second.wait_for_handshake(far_second.public_key)
-    yield Pair(gateway, first, second, far_first, log)
+    yield Pair(gateway, first, second, far_first, far_second, log)
 
 
 @pytest.fixture
 def site(network: Network, pair: Pair) -> Path:
-    return inventory(network, pair)
-
-
-def inventory(network: Network, pair: Pair, **more: Any) -> Path:
-    return write_site(network, {"gw": {"wirewatch_failover": [{**pair.entry, **more}]}})
+    return write_site(network, {"gw": {"wirewatch_failover": [pair.entry]}})
 
 
 def test_routes_move_when_their_tunnel_goes_down_and_come_back_when_it_holds(
@@ -128,10 +132,16 @@ def test_routes_move_when_their_tunnel_goes_down_and_come_back_when_it_holds(
 
 
 def test_routes_stay_away_from_a_tunnel_that_does_not_hold(network: Network, pair: Pair, reacting: React) -> None:
-    """It is down already when the rulebook starts. Then it comes back, only to be gone again before it held for long enough."""
-    long = inventory(network, pair, hold=TIMERS["reject_after"] + 5)
+    """It is down already when the rulebook starts. Then it comes back, only to be gone again before it held for long enough.
+
+    Meanwhile another tunnel, here the second one, is not kept from moving its own routes.
+    """
     renew(pair)
-    with reacting(pair.gateway, [pair.first]).start("failover", long, **TOLD) as running:
+    pair.gateway.ip("route", "add", "10.30.0.0/16", "dev", pair.second.name)
+    own = {"interface": pair.second.name, "public_key": pair.far_second.public_key, "other": pair.first.name}
+    entries = [{**pair.entry, "hold": TIMERS["reject_after"] + 15}, {**pair.entry, **own, "routes": ["10.30.0.0/16"]}]
+    both = write_site(network, {"gw": {"wirewatch_failover": entries}})
+    with reacting(pair.gateway, [pair.first, pair.second]).start("failover", both, **TOLD) as running:
         pair.wait_until_through(pair.second, running)
         pair.heal()
         # The first time that it is started is the one above, where it is skipped at once.
@@ -140,8 +150,13 @@ def test_routes_stay_away_from_a_tunnel_that_does_not_hold(network: Network, pai
             PATIENCE,
             HOLDING,
         )
+        pair.second.remove_peer(pair.far_second.public_key)
+        wait_for(
+            lambda: pair.first.name in pair.gateway.ip("route", "show", "10.30.0.0/16"), PATIENCE, "its routes to move"
+        )
+        assert len(running.reports(HOLDING)) == 2, "it waited until the first tunnel had held"
         pair.cut()
-        _skipped, watched = wait_for_task(running, HOLDING, 2)
+        _skipped, _other, watched = wait_for_task(running, HOLDING, 3)
         assert watched.result["satisfied"], watched  # it was seen to be down
         pair.heal()
         pair.wait_until_through(pair.first, running)

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The checks that need nothing running: style, types, lint, Ansible's sanity tests, and what the tarball holds."""
+"""The checks that need nothing running: style, types, lint, licences, Ansible's sanity tests, and what the tarball holds."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,24 @@ def test_yamllint_finds_nothing() -> None:
 def test_ansible_lint_production_finds_nothing(copy: Path, tmp_path: Path) -> None:
     places = {"ANSIBLE_HOME": str(tmp_path), "ANSIBLE_COLLECTIONS_PATH": str(copy.parents[2])}
     check(["ansible-lint", "--strict", "--offline", "--nocolor"], cwd=copy, **places)
+
+
+def test_shellcheck_finds_nothing(copy: Path) -> None:
+    files = [path for path in sorted(copy.rglob("*")) if path.is_file() and ".git" not in path.parts]
+    scripts = [path for path in files if is_shell(path)]
+    assert {path.name for path in scripts} >= {"run", "setup", "test"}
+    check(["shellcheck", "--severity=style", *map(str, scripts)])
+
+
+def is_shell(path: Path) -> bool:
+    with path.open("rb") as file:
+        return path.suffix == ".sh" or bool(re.match(rb"#!.*\b(ba|da)?sh\b", file.readline()))
+
+
+def test_every_file_says_its_licence(copy: Path) -> None:
+    check(["reuse", "lint", "--lines"], cwd=copy)
+    # Galaxy reads the one, REUSE the other.
+    assert (CHECKOUT / "LICENSE").read_bytes() == (CHECKOUT / "LICENSES/GPL-3.0-or-later.txt").read_bytes()
 
 
 def test_the_changelog_fragments_are_sound() -> None:

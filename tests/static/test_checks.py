@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 from collection import CHECKOUT, build
 from static import sanity
 
@@ -141,6 +143,43 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> N
     top = {"README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "MANIFEST.json", "FILES.json"}
     assert {name for name in files if not name.startswith(allowed)} - top == set()
     assert {name for name in files if "__pycache__" in name or name.endswith(".pyc")} == set()
+
+
+def test_galaxy_would_import_the_tarball_without_a_word(tmp_path: Path) -> None:
+    # It runs ansible-lint in the unpacked tarball; ansible-test it would run in a container.
+    settings = {
+        "GALAXY_IMPORTER_CHECK_REQUIRED_TAGS": "true",
+        "GALAXY_IMPORTER_ANSIBLE_LOCAL_TMP": str(tmp_path / "lint"),
+    }
+    output = check(["python", "-m", "galaxy_importer.main", str(build(tmp_path))], cwd=tmp_path, **settings)
+    assert "...ansible-lint run complete" in output, output
+    assert "Importer processing completed successfully" in output, output
+    assert [line for line in output.splitlines() if line.startswith(("WARNING", "ERROR", "CRITICAL"))] == []
+
+
+def test_antsibull_docs_finds_nothing(copy: Path) -> None:
+    options = ["--plugin-docs", "--validate-collection-refs=all", "--disallow-unknown-collection-refs"]
+    check(["antsibull-docs", "lint-collection-docs", *options, str(copy)])
+
+
+def test_an_execution_environment_gets_what_the_plugins_import(copy: Path) -> None:
+    output = check(["ansible-builder", "introspect", str(copy.parents[2])])
+    (requirement,) = yaml.safe_load(output)["python"]
+    assert requirement.split("#")[0].strip() == "pyroute2>=0.7.2", output
+    assert yaml.safe_load(output)["system"] == []
+    files = [path for folder in TYPED for path in (copy / folder).rglob("*.py")]
+    imported = {name for path in files for name in imports(path)} - sys.stdlib_module_names
+    # confluent-kafka is for hosts that publish, which no environment is; the rest comes with Ansible.
+    assert imported - {"ansible", "ansible_collections", "jinja2", "yaml"} == {"pyroute2", "confluent_kafka"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The top-level packages that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
 
 
 @pytest.mark.parametrize("folder", ["plugins", "extensions"])

@@ -40,9 +40,11 @@ class Poll(NamedTuple):
 class Contender(Protocol):
     name: str
 
-    def poll(self) -> Poll: ...
+    def poll(self) -> Poll:
+        """Look once."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Free what it holds."""
 
 
 class Floor:

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 # ansible-test fetches get-pip.py from a site of its own, which many networks close off. This stand-in does the same with
 # pip's own wheel, which comes from the package index like everything else.
@@ -22,24 +25,38 @@ wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setupt
 sys.argv = ["pip", "install", *wanted]
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
-PIP_VERSION = "24.2"  # what ansible-test of ansible-core 2.17 and later asks for
 
 
-def home() -> Path:
-    """Where ansible-test keeps its virtual environments from one run to the next; a home of its own."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "wirewatch", "ansible-test")
-    scripts = cache / ".ansible" / "test" / "cache"
-    script = scripts / f"get_pip_{PIP_VERSION.replace('.', '_')}.py"
-    if not script.exists():
-        scripts.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"pip=={PIP_VERSION}", "-d", str(cache)],
-            check=True,
-            capture_output=True,
+class Core(NamedTuple):
+    """An ansible-core in a virtual environment of its own, made by scripts/setup for each series that a Python here can run."""
+
+    series: str
+    programs: Path
+
+    def home(self) -> Path:
+        """Where ansible-test keeps its virtual environments from one run to the next; a home of its own."""
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "wirewatch", "ansible-test")
+        scripts = cache / ".ansible" / "test" / "cache"
+        (source,) = self.programs.parent.glob(
+            "lib/python3*/site-packages/ansible_test/_internal/python_requirements.py"
         )
-        (wheel,) = cache.glob(f"pip-{PIP_VERSION}-*.whl")
-        script.write_text(GET_PIP.format(wheel=str(wheel)), encoding="utf-8")
-    return cache
+        for wanted in re.findall(r"\bpip='([0-9.]+)'", source.read_text(encoding="utf-8")):
+            script = scripts / f"get_pip_{wanted.replace('.', '_')}.py"
+            if not script.exists():
+                scripts.mkdir(parents=True, exist_ok=True)
+                download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"pip=={wanted}"]
+                subprocess.run([*download, "-d", str(cache)], check=True, capture_output=True)
+                (wheel,) = cache.glob(f"pip-{wanted}-*.whl")
+                script.write_text(GET_PIP.format(wheel=str(wheel)), encoding="utf-8")
+        return cache
+
+
+def cores() -> list[Core]:
+    """From the oldest to the newest, this environment's own among them."""
+    own = ".".join(version("ansible-core").split(".")[:2])
+    others = {path.parent.name: path.parent / "bin" for path in Path(sys.prefix).glob("cores/*/complete")}
+    programs = {**others, own: Path(sys.executable).parent}
+    return [Core(series, programs[series]) for series in sorted(programs, key=lambda series: int(series.split(".")[1]))]
 
 
 def copy_tracked_files(checkout: Path, folder: Path) -> Path:

@@ -23,11 +23,13 @@ from static import sanity
 CODE = ["plugins", "extensions/eda/plugins", "tests", "demo", "docsite"]
 TYPED = ["plugins", "extensions/eda/plugins"]
 COLLECTION = "ansible_collections/wirewatch/wireguard"
+CORES = sanity.cores()
+(OWN_CORE,) = [core for core in CORES if core.programs == Path(sys.executable).parent]
 
 
 def check(command: Sequence[str], cwd: Path = CHECKOUT, **environment: str) -> str:
-    """Runs a tool of this environment; its output is the failure."""
-    tool = Path(sys.executable).with_name(command[0])
+    """Runs a tool, of this environment if no path says otherwise; its output is the failure."""
+    tool = Path(sys.executable).parent / command[0]
     done = subprocess.run(
         [str(tool), *command[1:]],
         cwd=cwd,
@@ -97,8 +99,24 @@ def test_the_changelog_fragments_are_sound() -> None:
     check(["antsibull-changelog", "lint"])
 
 
-def test_every_sanity_test_of_ansible_test_passes(copy: Path) -> None:
-    output = check(["ansible-test", "sanity", "--venv", "--color", "no"], cwd=copy, HOME=str(sanity.home()))
+def test_the_oldest_ansible_core_that_is_promised_is_here() -> None:
+    promised = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
+    assert f">={CORES[0].series}.0" == promised
+
+
+# Those between the oldest, this environment's and the newest can hardly find what none of these finds.
+@pytest.mark.parametrize(
+    "core",
+    [
+        pytest.param(
+            core, id=core.series, marks=[] if core in (CORES[0], CORES[-1], OWN_CORE) else pytest.mark.only_full
+        )
+        for core in CORES
+    ],
+)
+def test_every_sanity_test_of_ansible_test_passes(core: sanity.Core, copy: Path) -> None:
+    places = {"HOME": str(core.home()), "PATH": os.pathsep.join([str(core.programs), os.environ["PATH"]])}
+    output = check([str(core.programs / "ansible-test"), "sanity", "--venv", "--color", "no"], cwd=copy, **places)
     # Without the means for one of them ansible-test skips it with a warning, and is content. Other versions of Python than
     # the system's are not to be had everywhere: vermin stands in for them.
     assert output.count("Running sanity test") >= 20, output

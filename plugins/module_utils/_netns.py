@@ -194,3 +194,9 @@ def require_pyroute2(what: str) -> None:
             "with pip (0.7.2 or later). Only named interfaces in the caller's own network namespace can be read without it"
             % (what, sys.executable)
         ) from None
+    except Exception as error:  # pip brings 0.9.2 to Python 3.8, where importing it is a TypeError
+        raise MissingDependency(
+            "%s needs the Python library pyroute2, and that of %s can't be imported (%s: %s): install another version. 0.8.1 is "
+            "the last that runs on Python 3.8. Only named interfaces in the caller's own network namespace can be read without it"
+            % (what, sys.executable, type(error).__name__, error)
+        ) from None

@@ -104,6 +104,19 @@ def test_without_pyroute2_it_is_said_who_needs_it_and_how_to_get_it(monkeypatch:
         Namespace(f"/proc/{os.getpid()}/ns/net").run(os.getpid)
 
 
+def test_a_pyroute2_that_this_python_can_not_run_is_said_to_be_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pyroute2.py").write_text("object[int]\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "pyroute2", raising=False)
+    with pytest.raises(
+        MissingDependency, match=r"Finding .* can't be imported \(TypeError: .*\): install another"
+    ) as error:
+        find(Namespace(None))
+    assert sys.executable in str(error.value)
+
+
 def test_sockets_are_found_without_pyroute2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pyroute2", None)
     assert find(Namespace(None), "userspace", str(tmp_path)) == []

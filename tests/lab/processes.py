@@ -40,7 +40,8 @@ class TaskResult:
 
 class Process(Protocol):
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """Of the process itself, not of what started it."""
 
 
 def resident(running: Process) -> int:

@@ -23,10 +23,10 @@ from typing import Any
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import END, REQUEST, UserspaceReader
-from fleet.publishing import cpu_seconds
 from integration.source import SOURCE, Source
 from lab import Interface, Network
 from lab.commands import tool
+from lab.processes import cpu_seconds
 
 from .results import Log
 

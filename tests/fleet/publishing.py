@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lab import Interface, Running, wait_for
-from lab.processes import cpu_seconds, resident
-
-# The benchmarks take cpu_seconds and resident from here, too.
-__all__ = ["PATIENCE", "Publishing", "cpu_seconds", "hurried", "resident", "wait_for_sentence"]
 
 PATIENCE = 30.0  # seconds
 

@@ -10,8 +10,8 @@ import time
 from contextlib import ExitStack
 
 from bench.results import Log
-from fleet.publishing import cpu_seconds
 from lab.kafka import SERVER_OPTIONS, Broker
+from lab.processes import cpu_seconds
 
 from .processes import TOPIC, Listening, Place, make_topic, wait_until_heard
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from bench.results import Log
-from fleet.publishing import cpu_seconds
 from lab.kafka import SERVER_OPTIONS, Broker
+from lab.processes import cpu_seconds
 
 from .processes import Driven, Listening, Place, make_topic, wait_until_heard
 

@@ -11,10 +11,10 @@ import time
 from bench.host import daemon_with
 from bench.results import Log
 from collection import CHECKOUT
-from fleet.publishing import cpu_seconds, resident
 from lab import Network, Running
 from lab.commands import run, tool
 from lab.kafka import Broker
+from lab.processes import cpu_seconds, resident
 
 from .processes import TOPIC, Listening, Place, wait_until_heard
 

@@ -15,6 +15,7 @@ from eda.reactions import PATIENCE, Inbox, React, names, peer_of, wait_for_task,
 from eda.test_lift import TOKEN, Webhook, envelope, free_port, wait_until_it_listens
 from lab import Ansible, Interface, Network, Running, Star, generate_keys, star, wait_for
 from lab.commands import tool
+from lab.private import write_private
 
 SEE = "See which interfaces that the inventory tells of are there"
 POST = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], b'{\"seen\": 1}').read()"
@@ -42,6 +43,15 @@ def wait_for_peers(hub: Interface, keys: set[str], running: Running) -> None:
     wait_for(lambda: set(hub.show("endpoints")) == keys, PATIENCE, f"the peers to be {keys}; {running.output}")
 
 
+def looked_up_preshared_keys(net: Star) -> dict[str, str]:
+    """As they stand in an inventory, which is copied, and the copy stays where a rulebook is killed: not themselves."""
+    told = {}
+    for name, preshared_key in net.preshared_keys.items():
+        path = write_private(net.network.folder / f"{name}.key", preshared_key)
+        told[net.spokes[name].public_key] = f"{{{{ lookup('ansible.builtin.file', '{path}') }}}}"
+    return told
+
+
 # --- restore
 
 
@@ -54,8 +64,7 @@ def test_peers_that_are_removed_are_put_back_as_the_inventory_has_them(
         peer_of(net.hub, net.spokes["office"], endpoint="office.example:51820", persistent_keepalive=7),
         peer_of(net.hub, net.spokes["mobile"], endpoint="nowhere.example:51820"),
     ]
-    preshared_keys = {net.spokes[name].public_key: key for name, key in net.preshared_keys.items()}
-    variables = {"wirewatch_peers": peers, "wirewatch_preshared_keys": preshared_keys}
+    variables = {"wirewatch_peers": peers, "wirewatch_preshared_keys": looked_up_preshared_keys(net)}
     inventory = write_site(network, {"hub": variables})
     net.hub.remove_peer(mobile)
     with names(net.hub.host) as name:
@@ -141,7 +150,7 @@ def test_a_preshared_key_is_in_no_output_however_talkative_and_whatever_fails(
         net.hub.remove_peer(office)
         variables = {
             "wirewatch_peers": [{**entry, "allowed_ips": allowed_ips}],
-            "wirewatch_preshared_keys": {office: net.preshared_keys["office"]},
+            "wirewatch_preshared_keys": looked_up_preshared_keys(net),
         }
         inventory = write_site(network, {"hub": variables})
         playbook = Path("wirewatch.wireguard.restore")

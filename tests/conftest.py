@@ -26,6 +26,7 @@ LAYERS = (
     "model",
     "docs",
     "integration",
+    "pythons",
     "molecule",
     "browser",
     "eda",

@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import (
@@ -37,8 +37,8 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace imp
 from unit.watching import FakeClock
 from unit.wire import SCALARS, Frame, KernelSocket, allowed_ip, family, more_bytes, sockaddr
 
-Place = tuple[Optional[str], str]  # namespace, interface
-Facts = dict[str, Any]
+Place = Tuple[Optional[str], str]  # namespace, interface
+Facts = Dict[str, Any]
 
 _PRIVATE_KEYS = {  # RFC 7748 section 6.1: private keys and the public keys that belong to them
     1: (
@@ -259,14 +259,16 @@ class Host:
 def _peer_bytes(peer: Peer, allowed_ips: list[str], whole: bool) -> bytes:
     values = {_wire.WGPEER_A_PUBLIC_KEY: peer.key.to_bytes(32, "big")}
     if whole:
-        values |= SCALARS
-        values |= {
-            _wire.WGPEER_A_PRESHARED_KEY: peer.preshared_key.to_bytes(32, "big"),
-            _wire.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL: struct.pack("=H", peer.keepalive),
-            _wire.WGPEER_A_LAST_HANDSHAKE_TIME: struct.pack("=qq", *divmod(peer.handshake_ns, 1_000_000_000)),
-            _wire.WGPEER_A_RX_BYTES: struct.pack("=Q", peer.rx),
-            _wire.WGPEER_A_TX_BYTES: struct.pack("=Q", peer.tx),
-        }
+        values.update(SCALARS)
+        values.update(
+            {
+                _wire.WGPEER_A_PRESHARED_KEY: peer.preshared_key.to_bytes(32, "big"),
+                _wire.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL: struct.pack("=H", peer.keepalive),
+                _wire.WGPEER_A_LAST_HANDSHAKE_TIME: struct.pack("=qq", *divmod(peer.handshake_ns, 1_000_000_000)),
+                _wire.WGPEER_A_RX_BYTES: struct.pack("=Q", peer.rx),
+                _wire.WGPEER_A_TX_BYTES: struct.pack("=Q", peer.tx),
+            }
+        )
         del values[_wire.WGPEER_A_ENDPOINT]
         if peer.endpoint:
             values[_wire.WGPEER_A_ENDPOINT] = sockaddr(*peer.endpoint)

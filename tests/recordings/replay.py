@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, List, Tuple
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
@@ -23,7 +23,7 @@ UNRESPONSIVE_WITHIN = 20  # seconds from the death of a peer under traffic
 DOWN_WITHIN = 215  # seconds from the death of a peer with keepalive 25
 REJECT_AFTER = 180  # seconds, whitepaper section 6.1
 
-States = list[tuple[float, str]]  # since when, in seconds since the start
+States = List[Tuple[float, str]]  # since when, in seconds since the start
 
 
 def load(name: str) -> dict[str, Any]:

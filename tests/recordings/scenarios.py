@@ -16,10 +16,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable, Dict, Tuple
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer, decode_key
@@ -29,7 +29,7 @@ from lab import Interface, Network, connect
 
 LOOK = 0.5  # seconds between two looks
 
-Recording = dict[str, Any]
+Recording = Dict[str, Any]
 
 
 class Pair:
@@ -84,7 +84,7 @@ class Pair:
         side.host.run(["nft", "-f", "-"], stdin=rules)
 
 
-Step = tuple[float, Callable[[Pair], None]]
+Step = Tuple[float, Callable[[Pair], None]]
 
 
 @dataclass(frozen=True)

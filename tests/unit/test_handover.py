@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable, Tuple
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _handover
@@ -22,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.watching import FakeReader, World, key, peer
 
-Happening = tuple[float, Callable[[World], None]]
+Happening = Tuple[float, Callable[[World], None]]
 BUSY = Temporary("The kernel is busy")
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import copy
 import logging
 import runpy
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from hypothesis import given, settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from typing import Any, Dict
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Temporary
@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit.watching import START, World, key, peer, poll, text
 
-State = dict[Place, Record]
+State = Dict[Place, Record]
 NAMES = {key(1): "office", key(3): "home"}
 INTERFACES = ("wg0", "wg1")
 

@@ -8,8 +8,7 @@ Each history runs twice, through the pure diff and through a polling watcher.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable, List
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
@@ -24,7 +23,7 @@ from unit.watching import START, Event, World, peer, poll, short, text
 # The first five of ours are those of nlink, under its names.
 OF_NLINK = TYPES[:5]
 
-History = Callable[..., "list[Event]"]
+History = Callable[..., List[Event]]
 
 
 def through_diff(*snapshots: list[Peer]) -> list[Event]:

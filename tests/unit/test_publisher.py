@@ -11,7 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _publisher
@@ -36,7 +36,7 @@ from unit.watching import World, peer, text
 PATIENCE = 10.0  # seconds
 SOON = Pauses(first=0.001, longest=0.002, refused=0.001, refused_tries=5)
 
-Envelope = dict[str, Any]
+Envelope = Dict[str, Any]
 
 
 class Pipe(Sink):

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import (

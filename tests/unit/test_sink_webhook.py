@@ -27,7 +27,6 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._sink_webhook 
     WebhookSink,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import SinkError, SinkRefused, read_secret
-from ansible_rulebook.event_source import webhook
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -217,8 +216,16 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wirewatch test authority")])
+        self._public_key = self._key.public_key()
         certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), True)
-        self.path = self._write("ca.pem", certificate)
+        # Python 3.13 and later want these of an authority, and of what it signs that it says by which key.
+        usage = dict.fromkeys(
+            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False
+        )
+        usage.update(dict.fromkeys(("key_agreement", "crl_sign", "encipher_only", "decipher_only"), False))
+        certificate = certificate.add_extension(x509.KeyUsage(key_cert_sign=True, **usage), True)
+        identifier = x509.SubjectKeyIdentifier.from_public_key(self._public_key)
+        self.path = self._write("ca.pem", certificate.add_extension(identifier, False))
 
     def sign(self, name: str, address: str) -> tuple[str, str]:
         """The paths of a certificate for an IP address and of its key."""
@@ -234,6 +241,8 @@ class Authority:
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
         builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._public_key)
+        builder = builder.add_extension(issuer, False)
         return builder.serial_number(x509.random_serial_number()).not_valid_after(now + datetime.timedelta(days=1))
 
     def _write(self, name: str, builder: x509.CertificateBuilder) -> str:
@@ -303,6 +312,8 @@ def test_no_tls_where_it_is_due_is_said() -> None:
 @contextmanager
 def rulebook_source(**arguments: Any) -> Iterator[tuple[int, list[Any]]]:
     """The source of ansible-rulebook itself: its port, and what it put into its queue."""
+    from ansible_rulebook.event_source import webhook  # not to be had for every Python that publishes
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     heard: list[Any] = []

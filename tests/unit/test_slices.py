@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable, Dict
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
@@ -19,7 +18,7 @@ from ansible_collections.wirewatch.wireguard.plugins.plugin_utils._slices import
 )
 from unit.watching import FakeClock
 
-Answer = Callable[[dict[str, Any]], dict[str, Any]]
+Answer = Callable[[Dict[str, Any]], Dict[str, Any]]
 
 
 def unfinished(number: int, seen: str = "tx +148 B, nothing back", due: float = 0.5, **more: Any) -> dict[str, Any]:

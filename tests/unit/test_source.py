@@ -14,10 +14,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Awaitable, Callable, Dict
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile, StateFileError
@@ -50,7 +49,7 @@ def source(import_folder: Path, world: World, tmp_path: Path, monkeypatch: pytes
     return module
 
 
-Envelope = dict[str, Any]
+Envelope = Dict[str, Any]
 Scene = Callable[["asyncio.Queue[Envelope]"], Awaitable[None]]
 
 

@@ -428,7 +428,7 @@ def test_what_a_killed_writer_left_in_the_log_is_read_on_a_read_only_disk(
     path = tiny_disk / "state.db"
     program = (
         "import os, pathlib, sys\nfrom unit.test_state import filled\n"
-        "filled(pathlib.Path(sys.argv[1]))\nos.kill(os.getpid(), 9)"
+        "kept = filled(pathlib.Path(sys.argv[1]))\nos.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -501,18 +501,18 @@ def test_sigkill_at_any_moment_loses_nothing_that_was_flushed(path: Path, enviro
             assert writer.stdout is not None and writer.stderr is not None
             first = writer.stdout.readline()
             assert first, writer.stderr.read()
-            found = int(first.removeprefix("found "))
+            found = int(first.split()[1])
             assert written <= found <= written + 1
             written = found
             target = written + chance.randrange(1, 30)
             while written < target:
-                written = int(writer.stdout.readline().removeprefix("wrote "))
+                written = int(writer.stdout.readline().split()[1])
             # Somewhere in what comes next: a wait for nothing, of a random length below that of a transaction or two.
             select.select([], [], [], chance.random() * 0.004)
             writer.send_signal(signal.SIGKILL)
             rest = [line for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
             assert writer.wait() == -signal.SIGKILL
-            written = int(rest[-1].removeprefix("wrote ")) if rest else written
+            written = int(rest[-1].split()[1]) if rest else written
     state = StateFile(str(path), "gw1")
     assert state.complaint is None
     keepalives = {facts["persistent_keepalive"] for facts in state.state["gw1", None, "wg0"]["peers"].values()}

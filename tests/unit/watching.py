@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Dict
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InterfaceGone
@@ -23,7 +23,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import 
 
 START = 1_795_435_200 * SECOND  # the wall clock of a new world
 
-Event = dict[str, Any]
+Event = Dict[str, Any]
 
 
 def key(number: int) -> bytes:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, Callable, NamedTuple, Sequence, Union
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND

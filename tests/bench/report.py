@@ -13,8 +13,8 @@ from .tables import OURS, Bar, Rows, goals, measured_on, table
 HEAD = """\
 # Performance: what a poll costs, and what else there is
 
-Written by `scripts/bench`, which measures everything below in one run; run it to have the figures of your machine. Figures are
-medians, with the lowest and the highest in parentheses. A ratio is the median of the ratios of rounds that ran one after the
+Written by `scripts/bench`, which measures everything below, part after part; run it to have the figures of your machine. Figures
+are medians, with the lowest and the highest in parentheses. A ratio is the median of the ratios of rounds that ran one after the
 other, so it holds where the machine is noisy and the times do not.
 """
 

@@ -20,7 +20,7 @@ import yaml
 from collection import CHECKOUT, build
 from static import sanity
 
-CODE = ["plugins", "extensions/eda/plugins", "tests", "demo", "docsite"]
+CODE = ["plugins", "extensions", "tests", "demo", "docsite"]
 TYPED = ["plugins", "extensions/eda/plugins"]
 COLLECTION = "ansible_collections/wirewatch/wireguard"
 CORES = sanity.cores()

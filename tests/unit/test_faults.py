@@ -14,7 +14,7 @@ FULL = "The disk is full"
 
 
 def test_each_fault_is_said_once_and_all_that_last_are_the_reason() -> None:
-    complaint, said = Complaint(), list[str]()
+    complaint, said = Complaint(), []
     faults = Faults(complaint, said.append)
     full = [True]
 

@@ -13,7 +13,7 @@ import sys
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 from . import _options, _publish_options
-from ._discovery import check_interfaces
+from ._discovery import check_interfaces, nothing_found
 from ._errors import InvalidArgument, WireGuardError
 from ._event import TYPES
 from ._gather import GatherOptions, gather
@@ -203,7 +203,10 @@ def _show(arguments: argparse.Namespace) -> int:
         liveness=_options.liveness(mappings.get("expected_keepalive"), mappings.get("timers")),
     )
     if sys.stdout is not None:
-        for number, record in enumerate(gather(options)):
+        records = gather(options)
+        if not records:
+            say(nothing_found([options.netns], options.patterns))
+        for number, record in enumerate(records):
             sys.stdout.write(("\n" if number else "") + device_text(record) + "\n")
     return ENDED
 

@@ -12,11 +12,12 @@ from typing import Dict, Iterable, List, Optional, Sequence
 
 from ._errors import InvalidArgument, Temporary, WireGuardError
 from ._model import KERNEL, USERSPACE
-from ._netns import NEEDED_FOR_FINDING, Namespace, require_pyroute2
+from ._netns import NEEDED_FOR_FINDING, Namespace, named_namespaces, require_pyroute2
 from ._reader import AUTO
 from ._userspace import SOCKET_DIRECTORY, socket_path
 
 NAME_LENGTH = 15  # characters: IFNAMSIZ less the zero byte (linux/if.h)
+MOST_NAMED = 5  # namespaces in one sentence: who runs containers may have hundreds
 GLOB_CHARACTERS = frozenset("*?[")
 
 
@@ -105,3 +106,16 @@ def match(patterns: Iterable[str], found: Iterable[str]) -> List[str]:
         names = fnmatch.filter(found, pattern) if is_glob(pattern) else [pattern]
         chosen.update(dict.fromkeys(names))
     return list(chosen)
+
+
+def nothing_found(netns: Sequence[Optional[str]], patterns: Sequence[str]) -> str:
+    """What to tell who looked and found nothing: an empty answer says neither where that was nor what to do."""
+    here = " or ".join("here" if name is None else "in network namespace %s" % name for name in netns)
+    wanted = "" if "*" in patterns else " that matches %s" % ", ".join(patterns)
+    others = [name for name in named_namespaces() if name not in netns]
+    if len(others) > MOST_NAMED:
+        others = [*others[:MOST_NAMED], "…"]
+    return (
+        "There is no WireGuard interface %s%s. Bring one up (wg-quick up NAME), or give netns where it is in another network "
+        "namespace%s" % (here, wanted, " (named ones: %s)" % ", ".join(others) if others else "")
+    )

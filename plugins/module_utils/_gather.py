@@ -12,7 +12,7 @@ from ._discovery import find, is_glob, match
 from ._errors import InterfaceGone, MissingDependency, WireGuardError
 from ._liveness import DEFAULTS, LivenessOptions, snapshot_state
 from ._model import Device, Peer
-from ._netns import Namespace
+from ._netns import Namespace, how_to_get_pyroute2
 from ._reader import AUTO, InterfaceReader
 from ._record import Record, device_record, wall_age
 
@@ -69,7 +69,7 @@ def with_existing(sentence: str, namespace: Namespace, backend: str = AUTO) -> s
     try:
         found = find(namespace, backend)
     except MissingDependency:
-        return sentence + ". To have those listed that do exist, install pyroute2 on this host"
+        return "%s. To have those listed that do exist, %s" % (sentence, how_to_get_pyroute2())
     except WireGuardError:
         return sentence
     return "%s. WireGuard interfaces%s: %s" % (sentence, str(namespace) or " here", ", ".join(found) or "none")

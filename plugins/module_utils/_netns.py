@@ -18,6 +18,7 @@ import threading
 from typing import Any, Callable, List, Optional, Tuple, TypeVar, cast
 
 from ._errors import MissingDependency, MissingNamespace, NoPrivilege
+from ._library import how_to_get
 
 NAMED_NAMESPACES = "/var/run/netns"  # where ip-netns(8) keeps them
 
@@ -152,8 +153,8 @@ class Namespace:
     def _missing(self) -> MissingNamespace:
         there = ", ".join(named_namespaces()) or "none"
         return MissingNamespace(
-            "There is no network namespace %s (looked for %s). Named namespaces here: %s"
-            % (self.netns, self.path, there)
+            "There is no network namespace %s (looked for %s). Named namespaces here: %s. Give the name of one, or a path "
+            "such as /proc/PID/ns/net" % (self.netns, self.path, there)
         )
 
     def _enter(self) -> None:
@@ -190,9 +191,8 @@ def require_pyroute2(what: str) -> None:
         import pyroute2  # noqa: F401
     except ImportError:
         raise MissingDependency(
-            "%s needs the Python library pyroute2 for %s on this host: install the package python3-pyroute2, or pyroute2 "
-            "with pip (0.7.2 or later). Only named interfaces in the caller's own network namespace can be read without it"
-            % (what, sys.executable)
+            "%s needs the Python library pyroute2 for %s on this host: %s (0.7.2 or later). Only named interfaces in the "
+            "caller's own network namespace can be read without it" % (what, sys.executable, how_to_get_pyroute2())
         ) from None
     except Exception as error:  # pip brings 0.9.2 to Python 3.8, where importing it is a TypeError
         raise MissingDependency(
@@ -200,3 +200,7 @@ def require_pyroute2(what: str) -> None:
             "the last that runs on Python 3.8. Only named interfaces in the caller's own network namespace can be read without it"
             % (what, sys.executable, type(error).__name__, error)
         ) from None
+
+
+def how_to_get_pyroute2() -> str:
+    return how_to_get("pyroute2", "python3-pyroute2")

@@ -75,10 +75,15 @@ class Publisher:
         """
         try:
             self._tell_again()
+            first = True
             while not self._over:
                 batch = self._look()
                 if batch is None or self._sink.is_gone():
                     break
+                complaint = self._watcher.complaint() if first else None
+                if complaint is not None:
+                    self._say(complaint)
+                first = False
                 self._settle(0)
                 if self._over:
                     break

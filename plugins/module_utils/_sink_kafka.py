@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ._errors import InvalidArgument, MissingDependency
+from ._library import how_to_get
 from ._sinks import Envelope, Sink, SinkError, SinkRefused, SinkTooLarge, read_secret
 
 # An event is there for good before it is confirmed, and librdkafka's own retries neither double nor reorder it.
@@ -280,7 +281,7 @@ def _load() -> Any:
         import confluent_kafka
     except ImportError:
         raise MissingDependency(
-            "The sink kafka needs the Python library confluent-kafka for %s: install the package python3-confluent-kafka, or "
-            "run %s -m pip install confluent-kafka" % (sys.executable, sys.executable)
+            "The sink kafka needs the Python library confluent-kafka for %s: %s"
+            % (sys.executable, how_to_get("confluent-kafka", "python3-confluent-kafka"))
         ) from None
     return confluent_kafka

@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from . import _event as event_types
 from ._clock import SECOND, Clock
-from ._discovery import find, is_glob, match
+from ._discovery import find, is_glob, match, nothing_found
 from ._errors import WireGuardError
 from ._event import Change, Encoder, Event
 from ._liveness import DEFAULTS, LivenessOptions
@@ -123,6 +123,12 @@ class Watcher:
         self._heartbeat = int(options.heartbeat * SECOND)
         self._heartbeat_at = self._clock.monotonic_ns() + self._heartbeat
         self._beats = False  # whether the last poll found the heartbeat due
+
+    def complaint(self) -> Optional[str]:
+        """After a poll: what to tell who watches nothing at all; None where there is something, or what is wrong is told anyway."""
+        if self._targets or any(one.reason is not None for one in self._discovery_trouble.values()):
+            return None
+        return nothing_found(self.options.netns, self.options.patterns) + ". What appears is told"
 
     def poll(self, links_changed: bool = False) -> Batch:
         """Looks at everything, discovering first where that is due or ``links_changed``."""

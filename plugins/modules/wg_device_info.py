@@ -187,14 +187,23 @@ devices:
           sample: up
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._discovery import nothing_found
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._gather import gather
+
+
+def look(params: Dict[str, Any]) -> Dict[str, Any]:
+    options = _arguments.gather_options(params)
+    devices = gather(options)
+    return {"devices": devices, "warnings": [] if devices else [nothing_found([options.netns], options.patterns)]}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=_arguments.GATHER, supports_check_mode=True)
-    _arguments.run(module, lambda params: {"devices": gather(_arguments.gather_options(params))})
+    _arguments.run(module, look)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netns
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _discovery, _netns
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._discovery import (
     check_interfaces,
     find,
     match,
+    nothing_found,
     userspace_interfaces,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import (
@@ -23,6 +24,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     MissingNamespace,
     NoPrivilege,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._library import how_to_get
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from lab import uapi
 
@@ -117,9 +119,43 @@ def test_a_pyroute2_that_this_python_can_not_run_is_said_to_be_so(
     assert sys.executable in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("executable", "words"),
+    [
+        ("/usr/bin/python3", "install the package python3-pyroute2"),
+        (
+            "/home/anna/ansible/bin/python3",
+            "run /home/anna/ansible/bin/python3 -m pip install pyroute2, or use /usr/bin/python3 with the package python3-pyroute2",
+        ),
+        ("", "run python3 -m pip install pyroute2, or use /usr/bin/python3 with the package python3-pyroute2"),
+    ],
+)
+def test_a_package_of_the_distribution_is_for_its_own_python_alone(executable: str, words: str) -> None:
+    assert how_to_get("pyroute2", "python3-pyroute2", executable) == words
+
+
 def test_sockets_are_found_without_pyroute2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pyroute2", None)
     assert find(Namespace(None), "userspace", str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("netns", "patterns", "named", "where"),
+    [
+        ([None], ["*"], [], "here. "),
+        ([None], ["wg*", "vpn?"], [], "here that matches wg*, vpn?. "),
+        (["vpn"], ["*"], ["vpn"], "in network namespace vpn. "),
+        ([None, "vpn"], ["*"], ["lab", "vpn"], "here or in network namespace vpn. "),
+    ],
+)
+def test_who_finds_nothing_is_told_where_that_was_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, netns: list[str | None], patterns: list[str], named: list[str], where: str
+) -> None:
+    monkeypatch.setattr(_discovery, "named_namespaces", lambda: named)
+    sentence = nothing_found(netns, patterns)
+    assert sentence.startswith(f"There is no WireGuard interface {where}Bring one up")
+    others = [name for name in named if name not in netns]
+    assert sentence.endswith("(named ones: lab)" if others else "in another network namespace")
 
 
 # --- namespaces

@@ -17,7 +17,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._explain import explain_peer, list_some
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, parse_allowed_ip
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace, how_to_get_pyroute2
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wait import Wait, WaitOptions
 from unit.watching import World, key, peer, text
 
@@ -237,7 +237,7 @@ def test_of_many_peers_a_few_are_named() -> None:
         (
             MissingDependency("It needs pyroute2"),
             None,
-            "There is no interface wg0. To have those listed that do exist, install pyroute2 on this host",
+            f"There is no interface wg0. To have those listed that do exist, {how_to_get_pyroute2()}",
         ),
         (Temporary("The links can't be listed"), None, "There is no interface wg0"),
     ],

@@ -79,7 +79,7 @@ def test_the_list_says_of_which_namespace_it_is(world: World) -> None:
     [
         (
             MissingDependency("no pyroute2"),
-            "There is no interface wg7. To have those listed that do exist, install pyroute2",
+            "There is no interface wg7. To have those listed that do exist, run .* pip install pyroute2",
         ),
         (Temporary("busy"), "There is no interface wg7"),
     ],

@@ -358,6 +358,16 @@ def test_nobody_who_reads_on_is_a_clean_end(world: World, tmp_path: Path, how: s
     assert (run.error, run.said) == (None, [])
 
 
+def test_who_watches_nothing_is_told_so_once(world: World, tmp_path: Path) -> None:
+    sink = Pipe()
+    with Run(world, sink, tmp_path) as run:
+        run.wait_for_polls(3)
+        world.put("wg0")
+        sink.wait_for(lambda: sink.types == ["interface_added"])
+    (said,) = run.said
+    assert said.startswith("There is no WireGuard interface here. ") and said.endswith(". What appears is told")
+
+
 def test_a_fault_while_looking_is_said_and_tried_again(world: World, tmp_path: Path) -> None:
     world.finding = RuntimeError("with a SECRET in it")
     sink = Pipe()

@@ -240,6 +240,17 @@ def test_a_wrong_name_is_in_the_log_whatever_types_are_asked_for(
     assert [record.getMessage() for record in caplog.records] == ["There is no interface wg9. It is watched for"]
 
 
+def test_who_watches_nothing_is_told_so(source: ModuleType, world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(_queue: asyncio.Queue[Envelope]) -> None:
+        while not caplog.records:
+            await asyncio.sleep(0.001)
+
+    with caplog.at_level(logging.WARNING):
+        play(source, {}, scene)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("There is no WireGuard interface here. ") and said.endswith(". What appears is told")
+
+
 # --- resume
 
 

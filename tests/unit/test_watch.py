@@ -294,6 +294,20 @@ def test_a_discovery_that_fails_is_said_once_and_tried_again_at_each_poll(world:
     assert short(poll(watcher)) == ["watch_recovered", "interface_added wg0"]
 
 
+def test_who_watches_nothing_is_told_so_unless_the_reason_is_told_anyway(world: World) -> None:
+    watcher = world.watcher("vpn*", netns=[None, "blue"])
+    poll(watcher)
+    complaint = watcher.complaint()
+    assert complaint is not None
+    assert complaint.startswith("There is no WireGuard interface here or in network namespace blue that matches vpn*. ")
+    world.finding = MissingNamespace("There is no network namespace blue")
+    poll(watcher, links_changed=True)
+    assert watcher.complaint() is None
+    named = world.watcher("wg0")
+    poll(named)
+    assert named.complaint() is None
+
+
 def test_a_discovery_that_fails_keeps_what_was_found(world: World) -> None:
     world.put("wg0", peer(1))
     watcher = world.watcher("*")

@@ -165,6 +165,7 @@ class Source:
     def __init__(self, queue: asyncio.Queue, args: Dict[str, Any]) -> None:
         options, state_file, self._hosts = check(args)
         self._queue = queue
+        self._looked = False
         self._state = StateFile(state_file, options.host) if state_file is not None else None
         self._watcher = Watcher(options, told=self._state.state if self._state is not None else None)
         self._stream = Stream(self._watcher, Triggers(self._watcher.namespaces))
@@ -179,8 +180,7 @@ class Source:
                 await self._tell_again(loop, thread)
                 while True:
                     try:
-                        unwritten = self._state is not None and self._state.pending
-                        batch = await loop.run_in_executor(thread, self._stream.next, unwritten)
+                        batch = await loop.run_in_executor(thread, self._next)
                     except Exception as error:
                         # Raising would end the rulebook.
                         self._faults.of_looking(error)
@@ -194,6 +194,16 @@ class Source:
             finally:
                 self._stream.stop()
                 thread.submit(self._close)
+
+    def _next(self) -> Optional[Batch]:
+        unwritten = self._state is not None and self._state.pending
+        batch = self._stream.next(or_empty=unwritten or not self._looked)
+        if not self._looked:
+            self._looked = True
+            complaint = self._watcher.complaint() if batch is not None else None
+            if complaint is not None:
+                LOGGER.warning("%s", complaint)
+        return batch
 
     async def _tell_again(self, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
         """What the run before was telling when it ended: nobody knows how much of it was heard."""

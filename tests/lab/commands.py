@@ -28,6 +28,11 @@ PACKAGES = {
     "wireguard-go": "wireguard-go",
 }
 
+NOT_PERMITTED = (
+    "Networks of namespaces need root with CAP_NET_ADMIN and CAP_SYS_ADMIN: a container must be started with --privileged, or with "
+    "--cap-add NET_ADMIN --cap-add SYS_ADMIN --security-opt apparmor=unconfined --device /dev/net/tun"
+)
+
 # seconds; none of the tools takes one on an idle machine
 COMMAND_TIMEOUT = 30.0
 
@@ -66,6 +71,8 @@ def run(
         raise LabError(f"The command '{' '.join(argv)}' did not end within {timeout:g} seconds.") from None
     if check and done.returncode != 0:
         complaint = done.stderr.strip() or done.stdout.strip() or "it printed nothing"
+        if complaint.endswith("not permitted"):
+            complaint += f". {NOT_PERMITTED}"
         raise LabError(f"The command '{' '.join(argv)}' ended with status {done.returncode}: {complaint}")
     return done
 

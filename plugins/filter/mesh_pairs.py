@@ -80,6 +80,7 @@ _value:
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.wirewatch.wireguard.plugins.plugin_utils import _filter_options
 
 Row = Dict[str, Optional[str]]
 SIDES = ("host", "interface", "peer_host", "peer_interface")
@@ -93,8 +94,9 @@ class Place(NamedTuple):
 
 
 def mesh_pairs(
-    results: Mapping[str, Any], allowed_states: Sequence[str] = ("up", "idle"), full_mesh: bool = False
+    results: Mapping[str, Any], allowed_states: Sequence[str] = ("up", "idle"), full_mesh: bool = False, **unknown: Any
 ) -> List[Row]:
+    _filter_options.check("mesh_pairs", ("allowed_states", "full_mesh"), unknown, allowed_states)
     if not isinstance(results, Mapping):
         raise AnsibleFilterError(
             "mesh_pairs is given a %s and takes a dictionary: what wg_device_info returned, by host"

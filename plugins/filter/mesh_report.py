@@ -121,6 +121,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._words import amount, duration
+from ansible_collections.wirewatch.wireguard.plugins.plugin_utils import _filter_options
 from ansible_collections.wirewatch.wireguard.plugins.plugin_utils import _mesh_drawing as drawing
 from ansible_collections.wirewatch.wireguard.plugins.plugin_utils import _mesh_history as history
 from ansible_collections.wirewatch.wireguard.plugins.plugin_utils._mesh_links import (
@@ -142,7 +143,9 @@ def mesh_report(
     made: str,
     last: Optional[str] = None,
     allowed_states: Sequence[str] = ("up", "idle"),
+    **unknown: Any,
 ) -> Dict[str, Any]:
+    _filter_options.check("mesh_report", ("pairs", "made", "last", "allowed_states"), unknown, allowed_states)
     try:
         links = links_of(results, pairs)
         hosts = hosts_of(results, links)

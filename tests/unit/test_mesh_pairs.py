@@ -130,3 +130,19 @@ def test_something_else_than_results_is_refused_in_a_sentence(wrong: object) -> 
 def test_devices_of_another_shape_are_refused_in_a_sentence(devices: object) -> None:
     with pytest.raises(AnsibleFilterError, match="not of the shape that wg_device_info returns"):
         mesh_pairs({"a": {"devices": devices}})
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"allowed_state": ["up"]}, "mesh_pairs has no option allowed_state. There are: allowed_states, full_mesh"),
+        (
+            {"allowed_states": ["upp"]},
+            r"allowed_states of mesh_pairs is \['upp'\] and must be a list of states. There are: never, up,",
+        ),
+        ({"allowed_states": "up"}, "allowed_states of mesh_pairs is 'up' and must be a list of states"),
+    ],
+)
+def test_a_misspelt_option_is_refused_with_those_that_there_are(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=sentence):
+        mesh_pairs({}, **options)

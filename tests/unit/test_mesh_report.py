@@ -307,3 +307,15 @@ def test_a_page_that_is_damaged_or_of_another_version_is_no_last_report(found: s
 def test_no_key_is_in_what_is_shown() -> None:
     shown = repr(report(small()))
     assert not any(key(name) in shown for name in ("hub", "east", "west", "laptop"))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"lst": ""}, "mesh_report has no option lst. There are: pairs, made, last, allowed_states"),
+        ({"allowed_states": ["upp"]}, r"allowed_states of mesh_report is \['upp'\] and must be a list of states"),
+    ],
+)
+def test_a_misspelt_option_is_refused_with_those_that_there_are(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=sentence):
+        mesh_report({}, [], FIRST, **options)

@@ -91,6 +91,14 @@ def _flush() -> None:
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            # argparse itself would send to the help of all commands, which has the options of none.
+            text = "Unrecognized arguments: %s. See %s %s --help"
+            raise InvalidArgument(text % (" ".join(rest), self.prog, found.command))
+        return found
+
     def error(self, message: str) -> NoReturn:
         raise InvalidArgument("%s. See %s --help" % (message[:1].upper() + message[1:], self.prog))
 
@@ -102,6 +110,8 @@ def _watch(arguments: argparse.Namespace) -> int:
     given = _given(arguments)
     config = _publish_options.read_config(arguments.config) if arguments.config is not None else {}
     checked = _publish_options.check(_publish_options.merge(config, given))
+    if arguments.check:
+        return ENDED
     if checked.sink["type"] == _publish_options.STDOUT and sys.stdout is None:
         return ENDED  # closed from the start; another file may have its number
     options, state_file, _hosts = checked.watch
@@ -264,6 +274,11 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
         "--config",
         metavar="FILE",
         help="JSON object of arguments as the event source takes them, and sink; what stands on the command line comes before it",
+    )
+    add(
+        "--check",
+        action="store_true",
+        help="look at the arguments alone: exit with 0 where they can be, with 2 where not",
     )
     add(
         "--netns",

@@ -92,7 +92,7 @@ def test_the_command_line_comes_before_the_file(
 WRONG = [
     (["watch", "--interval", "0"], "interval is '0' and must be a number of at least 0.05"),
     (["watch", "--interval", "soon"], "interval is 'soon' and must be a number of at least 0.05"),
-    (["watch", "--nonsense"], "Unrecognized arguments: --nonsense. See wirewatch --help"),
+    (["watch", "--nonsense"], "Unrecognized arguments: --nonsense. See wirewatch watch --help"),
     (["watch", "--type", "nonsense"], "types has 'nonsense', which is no event type. There are: "),
     (["watch", "--initial", "later"], "initial is 'later'. There are: emit, skip, resume"),
     (["watch", "--initial", "resume"], "initial is resume, which needs state_file"),
@@ -113,10 +113,19 @@ WRONG = [
     (["watch", "--sink", "kafka", "--topic", "t", "--set", "x"], "--set must be a name, = and a value"),
     (["watch", "--config", "/nowhere/c"], "config is /nowhere/c, which can't be read: No such file or directory"),
     (["watch", "too-long-for-an-interface"], "an interface name has at most"),
-    (["show", "--interval"], "Unrecognized arguments: --interval. See wirewatch --help"),
+    (["show", "--interval"], "Unrecognized arguments: --interval. See wirewatch show --help"),
     (["dance"], "Argument COMMAND: invalid choice: 'dance'"),
     ([], "The following arguments are required: COMMAND. See wirewatch --help"),
 ]
+
+
+def test_arguments_can_be_checked_alone(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["watch", "--check", "wg0", "--sink", "kafka", "--topic", "t"]) == 0
+    config = tmp_path / "config.json"
+    config.write_text('{"intervall": 5}', encoding="utf-8")
+    assert capfd.readouterr() == ("", "")
+    assert main(["watch", "--check", "--config", str(config)]) == 2
+    assert "There is no argument intervall" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("argv", "sentence"), WRONG)

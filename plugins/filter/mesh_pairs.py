@@ -96,11 +96,15 @@ class Place(NamedTuple):
 def mesh_pairs(
     results: Mapping[str, Any], allowed_states: Sequence[str] = ("up", "idle"), full_mesh: bool = False, **unknown: Any
 ) -> List[Row]:
-    _filter_options.check("mesh_pairs", ("allowed_states", "full_mesh"), unknown, allowed_states)
+    allowed_states = _filter_options.check("mesh_pairs", ("allowed_states", "full_mesh"), unknown, allowed_states)
     if not isinstance(results, Mapping):
         raise AnsibleFilterError(
             "mesh_pairs is given a %s and takes a dictionary: what wg_device_info returned, by host"
             % type(results).__name__
+        )
+    if isinstance(results.get("devices"), list):
+        raise AnsibleFilterError(
+            "mesh_pairs is given what wg_device_info returned on one host, and takes a dictionary of that by host: {'gw1': ...}"
         )
     unread = [
         _row(host, problem="%s could not be read: %s" % (host, _complaint(result)))

@@ -145,7 +145,9 @@ def mesh_report(
     allowed_states: Sequence[str] = ("up", "idle"),
     **unknown: Any,
 ) -> Dict[str, Any]:
-    _filter_options.check("mesh_report", ("pairs", "made", "last", "allowed_states"), unknown, allowed_states)
+    allowed_states = _filter_options.check(
+        "mesh_report", ("pairs", "made", "last", "allowed_states"), unknown, allowed_states
+    )
     try:
         links = links_of(results, pairs)
         hosts = hosts_of(results, links)

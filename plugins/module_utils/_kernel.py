@@ -128,7 +128,7 @@ class KernelReader:
         if error.errno == errno.EPERM:
             return NoPrivilege(
                 "Interface %s can't be read: that needs the capability CAP_NET_ADMIN in the user namespace that owns its "
-                "network namespace. Run as root (become), or grant it to the service" % where
+                "network namespace. Run as root (in Ansible with become: true), or grant it to the service" % where
             )
         if error.errno in TEMPORARY_ERRORS:
             return Temporary("The kernel is busy (%s)" % error.strerror)

@@ -153,8 +153,8 @@ class Namespace:
     def _missing(self) -> MissingNamespace:
         there = ", ".join(named_namespaces()) or "none"
         return MissingNamespace(
-            "There is no network namespace %s (looked for %s). Named namespaces here: %s. Give the name of one, or a path "
-            "such as /proc/PID/ns/net" % (self.netns, self.path, there)
+            "There is no network namespace %s (looked for %s). Named namespaces here: %s. One without a name is "
+            "given by its path, such as /proc/PID/ns/net" % (self.netns, self.path, there)
         )
 
     def _enter(self) -> None:

@@ -39,7 +39,25 @@ def names(option: str, mapping: Optional[Dict[Any, Any]]) -> Dict[bytes, str]:
         return {}
     if not isinstance(mapping, dict):
         raise InvalidArgument("%s must be a dictionary of public keys and names" % option)
-    return {public_key(option, key): str(name) for key, name in mapping.items()}
+    found = {}
+    for key, name in mapping.items():
+        try:
+            found[public_key(option, key)] = str(name)
+        except InvalidArgument:
+            if _is_key(name):
+                raise InvalidArgument(
+                    "%s has %r before its public key: the key comes first, and then the name" % (option, key)
+                ) from None
+            raise
+    return found
+
+
+def _is_key(text: Any) -> bool:
+    try:
+        decode_key(text)
+    except ValueError:
+        return False
+    return True
 
 
 def number(option: str, value: Any, least: float, most: float = math.inf, above: bool = False) -> float:

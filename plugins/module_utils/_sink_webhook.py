@@ -66,10 +66,14 @@ class WebhookSink(Sink):
             hmac.new(b"", b"", options.hmac_algorithm).hexdigest()
         except (ValueError, TypeError):
             raise InvalidArgument(
-                "hmac_algorithm is %r, which this Python can't sign with" % (options.hmac_algorithm,)
+                "hmac_algorithm is %r, which this Python can't sign with: sha256 and sha512 are everywhere"
+                % (options.hmac_algorithm,)
             ) from None
         if not HEADER_NAME.match(options.hmac_header):
-            raise InvalidArgument("hmac_header is %r, which is no name of a header" % (options.hmac_header,))
+            raise InvalidArgument(
+                "hmac_header is %r, which is no name of a header: take letters, digits and dashes"
+                % (options.hmac_header,)
+            )
         if options.client_key and not options.client_certificate:
             raise InvalidArgument("client_key is set and client_certificate is not: the two belong together")
         self._context = self._make_context() if self._secure else None

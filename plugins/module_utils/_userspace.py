@@ -177,7 +177,7 @@ class UserspaceReader:
             ) from None
         except PermissionError:
             raise NoPrivilege(
-                "The socket %s may not be opened by this user: run as root (become)" % self._path
+                "The socket %s may not be opened by this user: run as root (in Ansible with become: true)" % self._path
             ) from None
         except socket.timeout:
             raise Temporary(

@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, List, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import STATES
 
 
-def check(name: str, known: Sequence[str], unknown: Mapping[str, Any], allowed_states: Any) -> None:
-    """``unknown`` are options that the filter ``name`` does not have."""
+def check(name: str, known: Sequence[str], unknown: Mapping[str, Any], allowed_states: Any) -> List[str]:
+    """The states. ``unknown`` are options that the filter ``name`` does not have; a text is a list as Ansible's options take it."""
     if unknown:
         raise AnsibleFilterError(
             "%s has no option %s. There are: %s" % (name, ", ".join(sorted(unknown)), ", ".join(known))
         )
-    if isinstance(allowed_states, (str, Mapping)) or not all(state in STATES for state in allowed_states):
+    states = allowed_states.split(",") if isinstance(allowed_states, str) else list(allowed_states)
+    wrong = [state for state in states if state not in STATES]
+    if wrong:
         raise AnsibleFilterError(
-            "allowed_states of %s is %r and must be a list of states. There are: %s"
-            % (name, allowed_states if isinstance(allowed_states, str) else list(allowed_states), ", ".join(STATES))
+            "allowed_states of %s has %r, which is no state of a peer. There are: %s"
+            % (name, wrong[0], ", ".join(STATES))
         )
+    return states

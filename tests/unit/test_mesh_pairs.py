@@ -126,6 +126,11 @@ def test_something_else_than_results_is_refused_in_a_sentence(wrong: object) -> 
         mesh_pairs(wrong)
 
 
+def test_the_result_of_one_host_is_refused_in_a_sentence() -> None:
+    with pytest.raises(AnsibleFilterError, match="on one host, and takes a dictionary of that by host"):
+        mesh_pairs({"changed": False, "devices": [device("A")]})
+
+
 @pytest.mark.parametrize("devices", [None, [{}], ["wg0"], [{"interface": "wg0", "public_key": "A"}]])
 def test_devices_of_another_shape_are_refused_in_a_sentence(devices: object) -> None:
     with pytest.raises(AnsibleFilterError, match="not of the shape that wg_device_info returns"):
@@ -137,12 +142,18 @@ def test_devices_of_another_shape_are_refused_in_a_sentence(devices: object) -> 
     [
         ({"allowed_state": ["up"]}, "mesh_pairs has no option allowed_state. There are: allowed_states, full_mesh"),
         (
-            {"allowed_states": ["upp"]},
-            r"allowed_states of mesh_pairs is \['upp'\] and must be a list of states. There are: never, up,",
+            {"allowed_states": ["up", "upp"]},
+            "allowed_states of mesh_pairs has 'upp', which is no state of a peer. There are: never",
         ),
-        ({"allowed_states": "up"}, "allowed_states of mesh_pairs is 'up' and must be a list of states"),
     ],
 )
 def test_a_misspelt_option_is_refused_with_those_that_there_are(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(AnsibleFilterError, match=sentence):
         mesh_pairs({}, **options)
+
+
+def test_states_in_one_text_are_taken_as_a_list() -> None:
+    """As -e mesh_check_allowed_states=up,idle gives them."""
+    results = {"a": {"devices": [device("A", B="idle")]}, "b": {"devices": [device("B", A="up")]}}
+    assert [row["problem"] for row in mesh_pairs(results, allowed_states="up,idle")] == [None]
+    assert [row["problem"] for row in mesh_pairs(results, allowed_states="up")] == ["idle on a"]

@@ -313,7 +313,10 @@ def test_no_key_is_in_what_is_shown() -> None:
     ("options", "sentence"),
     [
         ({"lst": ""}, "mesh_report has no option lst. There are: pairs, made, last, allowed_states"),
-        ({"allowed_states": ["upp"]}, r"allowed_states of mesh_report is \['upp'\] and must be a list of states"),
+        (
+            {"allowed_states": ["up", "upp"]},
+            "allowed_states of mesh_report has 'upp', which is no state of a peer. There are: never",
+        ),
     ],
 )
 def test_a_misspelt_option_is_refused_with_those_that_there_are(options: dict[str, Any], sentence: str) -> None:

@@ -65,6 +65,13 @@ def test_what_is_no_list_of_keys(given: Any, sentence: str) -> None:
 def test_names_are_texts_by_key() -> None:
     assert _options.names("names", None) == {}
     assert _options.names("names", {text(1): "office", text(2): 7}) == {key(1): "office", key(2): "7"}
+
+
+def test_a_name_and_its_key_the_wrong_way_round_are_told_so() -> None:
+    with pytest.raises(InvalidArgument, match="names has 'office' before its public key: the key comes first"):
+        _options.names("names", {"office": text(1)})
+    with pytest.raises(InvalidArgument, match="which is no WireGuard public key"):
+        _options.names("names", {"office": 7})
     assert refused(_options.names, "names", [text(1)]) == "names must be a dictionary of public keys and names"
 
 

@@ -183,7 +183,7 @@ def test_a_socket_that_may_not_be_opened_says_what_to_do(import_folder: Path) ->
                 check=False,
                 timeout=30,
             )
-        expected = f"The socket {sockets}/{NAME}.sock may not be opened by this user: run as root (become)"
+        expected = f"The socket {sockets}/{NAME}.sock may not be opened by this user: run as root (in Ansible with become: true)"
         assert done.stdout.strip() == expected, done.stderr
     finally:
         sockets.rmdir()

@@ -97,7 +97,8 @@ class Interface:
         """Start wireguard-go and wait until its socket answers."""
         if not os.path.exists("/dev/net/tun"):
             raise LabError(
-                "wireguard-go needs /dev/net/tun, which is missing here: modprobe tun, or start the container with --device /dev/net/tun"
+                "wireguard-go needs /dev/net/tun, which is missing here: modprobe tun, or start the container with "
+                "--device /dev/net/tun"
             )
         daemon = self.host.start([tool("wireguard-go"), "--foreground", self.name], env={"LOG_LEVEL": "silent"})
         self.daemon = daemon

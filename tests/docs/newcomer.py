@@ -22,6 +22,7 @@ from lab.commands import tool
 HOME = "/home/anna"
 COLLECTION = f"{HOME}/.ansible/collections/ansible_collections/wirewatch/wireguard"
 USER, ROOT = "$", "#"  # the prompts of who runs a command
+USER_ID = 54321
 PATIENCE = 120.0  # seconds
 
 # An interface of a daemon, as a service of the system would have made it.
@@ -66,7 +67,7 @@ done
 chmod 755 {HOME}/bin/*
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 for folder in /run/netns /run/wireguard; do mount -t tmpfs -o mode=755 tmpfs $folder; done
-{{ cat /etc/passwd; echo anna:x:54321:54321::{HOME}:/bin/sh; }} >/root/passwd
+{{ cat /etc/passwd; echo anna:x:{USER_ID}:{USER_ID}::{HOME}:/bin/sh; }} >/root/passwd
 chmod 644 /root/passwd
 mount --bind /root/passwd /etc/passwd
 printf '127.0.0.1 localhost gw1\\n' >/root/hosts
@@ -77,8 +78,11 @@ export PATH={HOME}/bin:$PATH
 cd {HOME}
 eval "$5"
 chown anna {HOME} {HOME}/.ansible
-[ "$7" = '{ROOT}' ] || exec setpriv --reuid=54321 --regid=54321 --clear-groups sh -c "$6"
-exec sh -c "$6"
+# This shell stays, the first process of its namespace: when it is killed, so is all in it. To be killed with unshare is a wish that
+# a process forgets when it becomes another user.
+set +e
+if [ "$7" = '{ROOT}' ]; then sh -c "$6"; else setpriv --reuid={USER_ID} --regid={USER_ID} --clear-groups sh -c "$6"; fi
+exit $?
 """
 NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc")
 

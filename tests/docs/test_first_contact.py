@@ -9,6 +9,7 @@ compared, and not what Ansible writes around it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from pathlib import Path
@@ -19,7 +20,8 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options
 from collection import CHECKOUT
 from docs import first_contact
 from docs.first_contact import CASES, TABLES, TAKES_ANYTHING
-from docs.newcomer import COLLECTION, ROOT, Machine
+from docs.newcomer import COLLECTION, ROOT, USER_ID, Machine
+from lab import wait_for
 from lab.commands import tool
 
 PAGE = first_contact.PAGE.read_text(encoding="utf-8")
@@ -148,6 +150,20 @@ def test_each_option_of_a_role_with_a_letter_missing_is_told_with_the_right_one(
     (text,) = first_contact._of_a_playbook(machine, [task])
     refused, right = re.findall(r"There is no option (.*?)(?:: it is ignored)?\. There are: (.*)", text)[0]
     assert (set(refused.split(", ")), right.split(", ")) == (set(wrong), options)
+
+
+def test_what_goes_on_for_ever_is_ended_with_all_that_it_started(machine: Machine) -> None:
+    def left() -> list[str]:
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it ended while we looked
+                status = (path / "status").read_text(encoding="utf-8")
+                dead = re.search(r"^State:\s+Z", status, re.MULTILINE)
+                found += [path.name] if f"\nUid:\t{USER_ID}\t" in status and not dead else []
+        return found
+
+    assert "here" in machine.run("sh -c 'sleep 600 & echo here; sleep 600'", until="here")
+    wait_for(lambda: left() == [], 10, "the newcomer's processes to be gone")
 
 
 def test_what_was_recorded_by_hand_is_said_to_be() -> None:

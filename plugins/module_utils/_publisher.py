@@ -59,6 +59,7 @@ class Publisher:
         self._identity = identity
         self._state = state
         self._alive = alive
+        self._say = say
         self._faults = Faults(watcher.trouble, say)
         self._sender = Sender(sink, say, self._part_ended, pauses)
         self._under_way = False  # whether a part is

@@ -54,6 +54,10 @@ WRONG: list[tuple[dict[Any, Any], str]] = [
     ({"names": ["office"]}, "names must be a dictionary of public keys and names"),
     (
         {"names": {"office": text(1)}},
+        "names has 'office' before its public key: the key comes first, and then the name",
+    ),
+    (
+        {"names": {"office": "home"}},
         "names has 'office', which is no WireGuard public key: it has 6 characters, and a key in base64 has 44",
     ),
     ({"initial": "all"}, "initial is 'all'. There are: emit, skip, resume"),

@@ -98,6 +98,6 @@ def _spread(spread: Spread) -> str:
 
 
 def number(value: float) -> str:
-    if abs(value) >= 1000:
+    if abs(value) >= 999.5:
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -196,8 +197,13 @@ def test_a_peer_that_the_inventory_does_not_know_is_removed_and_told_of(network:
     net = star(network, ["office", "early"])
     office, early = (net.spokes[name].public_key for name in ("office", "early"))
     late = generate_keys().public
+    token = secrets.token_hex(16)
     with Inbox(net.hub.host) as inbox:
-        variables = {"wirewatch_peers": [peer_of(net.hub, net.spokes["office"])], "wirewatch_webhook": inbox.url}
+        variables = {
+            "wirewatch_peers": [peer_of(net.hub, net.spokes["office"])],
+            "wirewatch_webhook": inbox.url,
+            "wirewatch_webhook_token": token,
+        }
         inventory = write_site(network, {"hub": variables})
         with reacting(net.hub.host, [net.hub]).start("quarantine", inventory) as running:
             wait_for_peers(net.hub, {office}, running)
@@ -211,6 +217,8 @@ def test_a_peer_that_the_inventory_does_not_know_is_removed_and_told_of(network:
             assert f"{late}, {net.hub.name}, 192.0.2.66:51820, 10.9.0.66/32 10.9.0.67/32" in post["text"]
             assert set(net.hub.show("endpoints")) == {office}
             assert {report.host for report in running.tasks} == {"hub"}
+            assert {headers["Authorization"] for headers in inbox.headers} == {f"Bearer {token}"}
+            assert token not in running.output
 
 
 def test_a_stranger_stays_in_check_mode_and_is_told_of(network: Network, reacting: React) -> None:

@@ -138,6 +138,7 @@ class Module:
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
         self.result: dict[str, Any] = {}
+        self.ansible_version = "2.17.0"
 
     def fail_json(self, **result: Any) -> None:
         self.result = result

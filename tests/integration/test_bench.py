@@ -43,7 +43,7 @@ def test_a_fleet_on_paper_is_made_of_what_was_measured() -> None:
         Row("partitions", "1 partition", "events", [20_000.0], "/s"),
         Row("partitions", "1 partition", "cores of broker", [0.5], ""),
         Row("partitions", "1 partition", "cores of consumers", [1.0], ""),
-        Row("rulebook", "one peer in each event", "events", [2000.0], "/s"),
+        Row("rulebook", "1 in a group, 1 partition", "events of a topic", [2000.0], "/s"),
     ]
     page = scaling.page(log, [])
     # 100,000 hosts, 100 peers, twice 1/120 + 1/3600 events a second each.

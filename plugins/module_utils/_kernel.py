@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Callable, Optional, Tuple, Type
+from typing import Callable, Optional, Type
 
 from ._errors import (
     InterfaceGone,
@@ -53,7 +53,7 @@ class KernelReader:
         self._netlink: Optional[GenericNetlink] = None
         self._family = 0
         self._decoder = decoder(namespace.link_name)
-        self._link: Tuple[Optional[int], Optional[bool]] = None, None  # ifindex and what was last said of it
+        self._seen = False  # whether its link could be seen at the last read
 
     def close(self) -> None:
         if self._netlink is not None:
@@ -91,16 +91,14 @@ class KernelReader:
         return self._decoder.device(datagrams, self._up, interface=self.interface, netns=self.namespace.netns)
 
     def _up(self, ifindex: int) -> Optional[bool]:
-        """Whether the link that was dumped is administratively up; Temporary where another one has its name by now.
+        """Whether the link that was dumped is administratively up; Temporary where it is gone by now, or another has its name.
 
-        Which link it is, is asked where something is new: an answer as of the last time is true of the one that was dumped.
+        None where links can't be seen from here at all.
         """
-        known, up = self._link
-        if ifindex != known or self.namespace.is_up(self.interface) is not up:
-            now, up = self.namespace.link(self.interface)
-            if now is not None and now != ifindex:
-                raise Temporary("The interface was made anew while it was read")
-            self._link = ifindex, up
+        now, up = self.namespace.link(self.interface)
+        if now != ifindex and (now is not None or self._seen):
+            raise Temporary("The interface was removed or made anew while it was read")
+        self._seen = now is not None
         return up
 
     def _open(self) -> GenericNetlink:

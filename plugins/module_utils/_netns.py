@@ -107,20 +107,14 @@ class Namespace:
 
     def link(self, interface: str) -> Tuple[Optional[int], Optional[bool]]:
         """(ifindex, administratively up) of a link; (None, None) where there is none of that name."""
+        name = interface.encode()
         try:
-            index: int = struct.unpack_from("=i", self._ioctl(SIOCGIFINDEX, interface.encode()), 16)[0]
+            # In this order: an index that is still there was there when the flags were read, and so they are that link's.
+            flags = self._ioctl(SIOCGIFFLAGS, name)
+            index = self._ioctl(SIOCGIFINDEX, name)
         except OSError:
             return None, None
-        up = self.is_up(interface)
-        return (None, None) if up is None else (index, up)
-
-    def is_up(self, interface: str) -> Optional[bool]:
-        """Whether a link is administratively up; None where there is none of that name."""
-        try:
-            flags = self._ioctl(SIOCGIFFLAGS, interface.encode())
-        except OSError:
-            return None
-        return bool(struct.unpack_from("=H", flags, 16)[0] & IFF_UP)
+        return struct.unpack_from("=i", index, 16)[0], bool(struct.unpack_from("=H", flags, 16)[0] & IFF_UP)
 
     def link_name(self, ifindex: int) -> str:
         """The name of a link, or its number where there is none (a scope of an IPv6 address)."""

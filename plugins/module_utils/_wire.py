@@ -106,8 +106,8 @@ class DeviceBytes:
             self._fields["fwmark"] = _number(U32, buffer, first, last)
 
 
-# Given the ifindex of the link that was dumped: whether it is up, None where that can't be said. Temporary where another has
-# its name by now.
+# Given the ifindex of the link that was dumped: whether it is up, None where that can't be said. Temporary where it is gone, or
+# another has its name by now.
 LinkState = Callable[[Any], Optional[bool]]
 
 

@@ -304,9 +304,6 @@ class Namespace:
         interface = self._host.interfaces.get((self.netns, name))
         return (interface.ifindex, interface.up) if interface else (None, None)
 
-    def is_up(self, name: str) -> bool | None:
-        return self.link(name)[1]
-
     def link_name(self, ifindex: int) -> str:
         return str(ifindex)
 

@@ -153,9 +153,6 @@ class Namespace:
     def link(self, _name: str) -> tuple[int, bool]:
         return IFINDEX, True
 
-    def is_up(self, _name: str) -> bool:
-        return True
-
     def link_name(self, ifindex: int) -> str:
         return str(ifindex)
 

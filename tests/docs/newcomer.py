@@ -67,11 +67,11 @@ done
 chmod 755 {HOME}/bin/*
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 for folder in /run/netns /run/wireguard; do mount -t tmpfs -o mode=755 tmpfs $folder; done
-{{ cat /etc/passwd; echo anna:x:{USER_ID}:{USER_ID}::{HOME}:/bin/sh; }} >/root/passwd
-chmod 644 /root/passwd
-mount --bind /root/passwd /etc/passwd
-printf '127.0.0.1 localhost gw1\\n' >/root/hosts
-mount --bind /root/hosts /etc/hosts
+{{ cat /etc/passwd; echo anna:x:{USER_ID}:{USER_ID}::{HOME}:/bin/sh; }} >/home/.passwd
+chmod 644 /home/.passwd
+mount --bind /home/.passwd /etc/passwd
+printf '127.0.0.1 localhost gw1\\n' >/home/.hosts
+mount --bind /home/.hosts /etc/hosts
 hostname gw1
 ip link set lo up
 export PATH={HOME}/bin:$PATH

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from collection import CHECKOUT
 from lab import Network, star, write_inventory
 from lab.ansible import write_interpreter
 from lab.player import Player
 from lab.star import Star
+from static.tools import check
 
 OWN = sys.version_info[:2]
 OLDEST_PYROUTE2 = "0.7.2"
@@ -90,17 +90,7 @@ def test_the_unit_tests_pass(python: Path, version: tuple[int, ...], tmp_path_fa
     chosen = OF_PYROUTE2 if version == OWN else ["tests/unit", *ELSEWHERE]
     # Beside the folder of this run's tests, not in it: the path of a Unix socket is 108 bytes at most.
     folder = tmp_path_factory.getbasetemp().parent / f"python{version[1]}"
-    done = subprocess.run(
-        [str(python), "-m", "pytest", "-q", f"--basetemp={folder}", *chosen],
-        cwd=CHECKOUT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-20000:]
+    check([str(python), "-m", "pytest", "-q", f"--basetemp={folder}", *chosen])
 
 
 def test_the_modules_run(python: Path, version: tuple[int, ...], net: Star, play: Player) -> None:

@@ -9,40 +9,22 @@ import ast
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from collection import CHECKOUT, build
 from static import sanity
+from static.tools import check
 
 CODE = ["plugins", "extensions", "tests", "demo", "docsite"]
 TYPED = ["plugins", "extensions/eda/plugins"]
 COLLECTION = "ansible_collections/wirewatch/wireguard"
 CORES = sanity.cores()
 (OWN_CORE,) = [core for core in CORES if core.programs == Path(sys.executable).parent]
-
-
-def check(command: Sequence[str], cwd: Path = CHECKOUT, **environment: str) -> str:
-    """Runs a tool, of this environment if no path says otherwise; its output is the failure."""
-    tool = Path(sys.executable).parent / command[0]
-    done = subprocess.run(
-        [str(tool), *command[1:]],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-20000:]}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

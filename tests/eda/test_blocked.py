@@ -25,7 +25,7 @@ from eda.test_rules import assert_chained, blocking_rule
 from integration.source import SOURCE
 from lab import Ansible, Network, wait_for, write_inventory
 from lab.processes import resident
-from unit.test_stream import FakeTriggers
+from unit.plugins.module_utils.test_stream import FakeTriggers
 from unit.watching import World, peer, poll
 
 SEED = 20261124

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests/unit/test_recordings.py plays back, lived through: pairs of wireguard-go for a quarter of an hour."""
+"""What test_recordings.py of tests/unit plays back, lived through: pairs of wireguard-go for a quarter of an hour."""
 
 from __future__ import annotations
 

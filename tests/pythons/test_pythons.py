@@ -26,14 +26,14 @@ ENVIRONMENTS = {
 }
 # These run where the controller or ansible-rulebook does, for which not every Python will do.
 ELSEWHERE = [
-    "--ignore=tests/unit/test_ansible_version.py",
-    "--ignore=tests/unit/test_mesh_pairs.py",
-    "--ignore=tests/unit/test_mesh_report.py",
-    "--ignore=tests/unit/test_source.py",
-    "--deselect=tests/unit/test_sink_webhook.py::test_a_rulebook",
+    "--ignore=tests/unit/plugins/module_utils/test_ansible_version.py",
+    "--ignore=tests/unit/plugins/filter/test_mesh_pairs.py",
+    "--ignore=tests/unit/plugins/filter/test_mesh_report.py",
+    "--ignore=tests/unit/extensions/test_source.py",
+    "--deselect=tests/unit/plugins/module_utils/test_sink_webhook.py::test_a_rulebook",
 ]
 # All that changes on this Python is pyroute2.
-OF_PYROUTE2 = ["tests/unit/test_discovery.py", "tests/unit/test_trigger.py"]
+OF_PYROUTE2 = ["tests/unit/plugins/module_utils/test_discovery.py", "tests/unit/plugins/module_utils/test_trigger.py"]
 
 PLAY = """
 - hosts: all

@@ -576,8 +576,8 @@ def stream_of_a_history(seed: int) -> list[Event]:
 
 def test_the_same_history_gives_the_same_stream_byte_for_byte(import_folder: Path) -> None:
     """In processes of their own: the order of sets differs from one to the next."""
-    program = "import json, unit.test_watch as t; print(json.dumps(t.stream_of_a_history(7)))"
-    path = os.pathsep.join([str(import_folder), str(Path(__file__).parent.parent)])
+    program = "import json, unit.plugins.module_utils.test_watch as t; print(json.dumps(t.stream_of_a_history(7)))"
+    path = os.pathsep.join([str(import_folder), str(Path(__file__).parents[3])])
     streams = []
     for seed in ("1", "2", "3"):
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed}

@@ -299,7 +299,7 @@ OPENS = "import sys\nfrom ansible_collections.wirewatch.wireguard.plugins.module
 
 @pytest.fixture
 def environment(import_folder: Path) -> dict[str, str]:
-    path = os.pathsep.join([str(import_folder), str(Path(__file__).parent.parent)])
+    path = os.pathsep.join([str(import_folder), str(Path(__file__).parents[3])])
     return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -427,7 +427,7 @@ def test_what_a_killed_writer_left_in_the_log_is_read_on_a_read_only_disk(
 ) -> None:
     path = tiny_disk / "state.db"
     program = (
-        "import os, pathlib, sys\nfrom unit.test_state import filled\n"
+        "import os, pathlib, sys\nfrom unit.plugins.module_utils.test_state import filled\n"
         "kept = filled(pathlib.Path(sys.argv[1]))\nos.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=False)

@@ -18,7 +18,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import TYPES, Change, Encoder, check_types
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Endpoint, parse_allowed_ip
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record
-from unit.test_record import PEER_KEYS
+from unit.plugins.module_utils.test_record import PEER_KEYS
 from unit.watching import START, Event, World, key, peer, poll, short, text
 
 KEYS = [

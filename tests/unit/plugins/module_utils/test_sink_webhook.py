@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import http.server
 import ipaddress
@@ -304,94 +303,6 @@ def test_no_tls_where_it_is_due_is_said() -> None:
         sink = sink_to(server.port, "https")
         with pytest.raises(SinkError, match="can't be reached: no TLS connection comes about"):
             sink.send([envelope(1)])
-
-
-# --- eda.builtin.webhook
-
-
-@contextmanager
-def rulebook_source(**arguments: Any) -> Iterator[tuple[int, list[Any]]]:
-    """The source of ansible-rulebook itself: its port, and what it put into its queue."""
-    from ansible_rulebook.event_source import webhook  # not to be had for every Python that publishes
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    heard: list[Any] = []
-
-    class Queue:
-        async def put(self, event: Any) -> None:
-            heard.append(event)
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    running = asyncio.run_coroutine_threadsafe(
-        webhook.main(Queue(), {"host": "127.0.0.1", "port": port, **arguments}), loop
-    )  # type: ignore[arg-type]
-    try:
-        for _try in range(1000):
-            assert not running.done(), running
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            threading.Event().wait(0.005)
-        yield port, heard
-    finally:
-        running.cancel()
-        asyncio.run_coroutine_threadsafe(_all_ended(), loop).result(PATIENCE)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(PATIENCE)
-        loop.close()
-
-
-async def _all_ended() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.gather(*others, return_exceptions=True)
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        ({}, {}),
-        ({"token": TOKEN}, {"token_file": TOKEN}),
-        ({"hmac_secret": "secret"}, {"hmac_secret_file": "secret"}),
-        ({"hmac_secret": "secret", "hmac_format": "base64"}, {"hmac_secret_file": "secret", "hmac_format": "base64"}),
-        (
-            {"hmac_secret": "secret", "hmac_algo": "sha512", "hmac_header": "x-other", "token": TOKEN},
-            {"hmac_secret_file": "secret", "hmac_algorithm": "sha512", "hmac_header": "x-other", "token_file": TOKEN},
-        ),
-    ],
-)
-def test_a_rulebook_takes_our_events(tmp_path: Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
-    options = {}
-    for name, value in ours.items():
-        if name.endswith("_file"):
-            write_private(tmp_path / name, value)
-            value = str(tmp_path / name)
-        options[name] = value
-    with rulebook_source(**theirs) as (port, heard):
-        sink = sink_to(port, **options)
-        sink.send([envelope(1), envelope(2)])
-        sink.close()
-    (event,) = heard
-    assert event["payload"] == {"events": [envelope(1), envelope(2)]}
-    assert event["meta"]["endpoint"] == "endpoint"
-
-
-@pytest.mark.parametrize("option", ["token_file", "hmac_secret_file"])
-def test_a_rulebook_refuses_a_wrong_secret_and_takes_it_once_it_is_right(tmp_path: Path, option: str) -> None:
-    path = tmp_path / "secret"
-    write_private(path, "wrong")
-    with rulebook_source(**{"token" if option == "token_file" else "hmac_secret": "right"}) as (port, heard):
-        sink = sink_to(port, **{option: str(path)})
-        with pytest.raises(SinkRefused, match="answers 401 Unauthorized: it does not take our token") as caught:
-            sink.send([envelope(1)])
-        assert "wrong" not in str(caught.value)
-        assert heard == []
-        path.write_text("right", encoding="ascii")
-        sink.send([envelope(1)])
-        sink.close()
-        assert len(heard) == 1
 
 
 # --- options

@@ -15,6 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# For ansible-test, which starts pytest with settings of its own instead of pyproject.toml's.
+sys.path.insert(0, str(Path(__file__).parent))
+
 from collection import CHECKOUT, install, make_importable
 
 pytest_plugins = ["lab.fixtures"]
@@ -58,6 +62,13 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Here rather than in pyproject.toml, so that they hold under ansible-test too.
+    config.addinivalue_line("markers", "only_full: runs with --full only, since it takes long however it is cut")
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnraisableExceptionWarning")
+    handle_ignored_signals()
+
+
+def handle_ignored_signals() -> None:
     """Lets the processes that tests start have the signals that tests send them.
 
     Started in the background of a script, or by nohup, this process ignores some, and what is ignored stays so in children. What

@@ -1,21 +1,26 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs on hosts, on other Pythons and with other versions of pyroute2 than all the other tests: the unit tests, the modules,
-the command. scripts/setup makes an environment for each."""
+"""What runs on hosts, on other Pythons and with other versions of pyroute2 than all the other tests: the unit tests as ansible-test
+runs them, the modules, the command. scripts/setup makes an environment for each."""
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from collection import CHECKOUT
 from lab import Network, star, write_inventory
 from lab.ansible import write_interpreter
 from lab.player import Player
 from lab.star import Star
+from static import sanity
 from static.tools import check
 
 OWN = sys.version_info[:2]
@@ -24,16 +29,11 @@ ENVIRONMENTS = {
     tuple(map(int, path.parent.name.split("."))): path.parent / "bin/python"
     for path in Path(sys.prefix).glob("pythons/*/complete")
 }
-# These run where the controller or ansible-rulebook does, for which not every Python will do.
-ELSEWHERE = [
-    "--ignore=tests/unit/plugins/module_utils/test_ansible_version.py",
-    "--ignore=tests/unit/plugins/filter/test_mesh_pairs.py",
-    "--ignore=tests/unit/plugins/filter/test_mesh_report.py",
-    "--ignore=tests/unit/extensions/test_source.py",
-    "--deselect=tests/unit/plugins/module_utils/test_sink_webhook.py::test_a_rulebook",
-]
-# All that changes on this Python is pyroute2.
-OF_PYROUTE2 = ["tests/unit/plugins/module_utils/test_discovery.py", "tests/unit/plugins/module_utils/test_trigger.py"]
+# A managed node's Python runs the first, one that a controller may have both.
+OF_HOSTS = ["module_utils"]
+OF_CONTROLLERS = ["module_utils", "controller"]
+# What ansible-test keeps from those that it starts, although scripts/test has set it for all.
+KEPT = ("WW_RUN_FOLDER", "WW_SECRETS_FILE", "TMPDIR", "HYPOTHESIS_STORAGE_DIRECTORY", "PYTHONDONTWRITEBYTECODE")
 
 PLAY = """
 - hosts: all
@@ -86,11 +86,51 @@ def test_the_oldest_and_the_newest_pyroute2_are_here(python: Path, version: tupl
     assert said[2] == OLDEST_PYROUTE2 if version <= OWN else tuple(map(int, said[2].split("."))) >= (0, 9)
 
 
-def test_the_unit_tests_pass(python: Path, version: tuple[int, ...], tmp_path_factory: pytest.TempPathFactory) -> None:
-    chosen = OF_PYROUTE2 if version == OWN else ["tests/unit", *ELSEWHERE]
+def core_for(version: tuple[int, ...]) -> sanity.Core:
+    """An ansible-core whose ansible-test knows that Python."""
+    cores = sanity.cores()
+    (own,) = [core for core in cores if core.programs == Path(sys.executable).parent]
+    return own if version == OWN else cores[0] if version < OWN else cores[-1]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sanity.copy_tracked_files(CHECKOUT, tmp_path_factory.mktemp("copy"))
+
+
+def test_ansible_test_units_passes(
+    python: Path, version: tuple[int, ...], copy: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     # Beside the folder of this run's tests, not in it: the path of a Unix socket is 108 bytes at most.
     folder = tmp_path_factory.getbasetemp().parent / f"python{version[1]}"
-    check([str(python), "-m", "pytest", "-q", f"--basetemp={folder}", *chosen])
+    variables = {name: os.environ[name] for name in KEPT if name in os.environ}
+    interpreter = write_wrapper(tmp_path / "python", python, {**variables, "PYTEST_ADDOPTS": f"--basetemp={folder}"})
+    core = core_for(version)
+    output = check(
+        [
+            *(str(core.programs / "ansible-test"), "units", "--color", "no"),
+            *(
+                "--controller",
+                "origin:python=default",
+                "--target-python",
+                f"{'.'.join(map(str, version))}@{interpreter}",
+            ),
+        ],
+        cwd=copy,
+        HOME=str(tmp_path),
+        PATH=os.pathsep.join([str(core.programs), os.environ["PATH"]]),
+    )
+    # With nothing to run, ansible-test is content.
+    assert re.findall(r"^Unit test (\w+) with Python", output, re.M) == (OF_HOSTS if version < OWN else OF_CONTROLLERS)
+    passed = [int(count) for count in re.findall(r"^=+ (\d+) passed", output, re.M)]
+    assert len(passed) == output.count("Unit test ") and min(passed) > 100, output
+
+
+def write_wrapper(path: Path, python: Path, variables: dict[str, str]) -> Path:
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    path.write_text("\n".join(["#!/bin/sh", *lines, f'exec {shlex.quote(str(python))} "$@"', ""]), encoding="utf-8")
+    path.chmod(0o700)
+    return path
 
 
 def test_the_modules_run(python: Path, version: tuple[int, ...], net: Star, play: Player) -> None:

@@ -30,6 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+from collection import CHECKOUT
 from lab import Ansible, Host, Interface, Network, Running, TaskResult, wait_for, write_inventory
 from lab.commands import tool
 
@@ -54,6 +56,15 @@ def write_site(network: Network, variables: Mapping[str, Mapping[str, Any]]) -> 
         site["all"]["hosts"][host].update(more)
     path.write_text(json.dumps(site, indent=2), encoding="utf-8")
     return path
+
+
+def play_of(name: str, host: str, current: str, **event: Any) -> str:
+    """The playbook of a reaction without a rulebook, as one would run it on that host for a peer whose state is `current` now."""
+    (play,) = yaml.safe_load((CHECKOUT / f"playbooks/{name}.yml").read_text(encoding="utf-8"))
+    seen = {"observed_at": "2026-11-23T12:00:03.000000Z", "observed_at_epoch": 1795435203.0, "name": None}
+    known = {"type": "peer_state_changed", "host": host, "current": current, "peer": {"state": current}}
+    fired = {"wireguard": {**seen, **known, **event}, "meta": {"hosts": host}}
+    return yaml.safe_dump([{**play, "become": False, "vars": {**play["vars"], "ansible_eda": {"event": fired}}}])
 
 
 def peer_of(interface: Interface, peer: Interface, **more: Any) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 from collection import CHECKOUT
-from eda.reactions import PATIENCE, Inbox, React, names, peer_of, wait_for_task, write_site
+from eda.reactions import PATIENCE, Inbox, React, names, peer_of, play_of, wait_for_task, write_site
 from eda.test_lift import TOKEN, Webhook, envelope, free_port, wait_until_it_listens
 from lab import Ansible, Interface, Network, Running, Star, generate_keys, star, wait_for
 from lab.commands import tool
+from lab.player import Player
 from lab.private import write_private
 
 SEE = "See which interfaces that the inventory tells of are there"
@@ -273,6 +274,24 @@ def test_a_peer_that_moved_is_found_by_its_name(network: Network, reacting: Reac
             net.hub.host.ping_until_answered(office.tunnel_address)
             assert net.hub.endpoint_of(other.public_key) == other.endpoint, "a peer that answers was moved"
             assert {report.host for report in running.tasks} == {"hub"}
+
+
+def test_of_an_event_about_one_peer_the_others_names_are_not_looked_up(network: Network, play: Player) -> None:
+    """Else hundreds that are down at once would have each name looked up hundreds of times."""
+    net = star(network, ["office", "other"])
+    peers = [peer_of(net.hub, net.spokes[name], endpoint=f"{name}.example:51820") for name in ("office", "other")]
+    inventory = write_site(network, {"hub": {"wirewatch_peers": peers}})
+    office = net.spokes["office"].public_key
+    with names(net.hub.host) as name:
+        name({"office.example": ["192.0.2.77"], "other.example": ["192.0.2.99"]})
+        of_both: dict[str, list[str | None]] = {}
+        for key in (office, None):
+            run = play(
+                inventory, play_of("re_resolve", "hub", "down", interface=net.hub.name, public_key=key), "--check"
+            )
+            found = run.result("Look up where they should be", "hub")["results"]
+            of_both[key or "all"] = [one["item"]["endpoint"] for one in found]
+    assert of_both == {office: ["office.example:51820"], "all": ["office.example:51820", "other.example:51820"]}
 
 
 def test_names_are_looked_up_again_while_a_peer_is_down(network: Network, reacting: React) -> None:

@@ -14,7 +14,6 @@ options:
       - Names of interfaces, or globs such as V(wg*). Left out, it is all WireGuard interfaces of the namespace.
       - A name that does not exist is an error; a glob that finds nothing is not. M(wirewatch.wireguard.wg_device_info) warns where
         nothing is found at all.
-      - A plain name without O(netns) can be read on a host that has nothing but Python. Finding interfaces needs pyroute2.
       - An empty list is an error.
     type: list
     elements: str

@@ -48,7 +48,7 @@ options:
 requirements:
   - Linux, Python 3.8 or later
   - the capability CAP_NET_ADMIN (usually O(ignore:become=true))
-  - pyroute2 0.7.2 or later (on Python 3.8 at most 0.8.1) for O(netns) and to find interfaces that are not named
+  - pyroute2 0.7.2 or later (on Python 3.8 at most 0.8.1) for O(netns)
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.

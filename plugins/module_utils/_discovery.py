@@ -10,9 +10,11 @@ import os
 import stat
 from typing import Dict, Iterable, List, Optional, Sequence
 
-from ._errors import InvalidArgument, Temporary, WireGuardError
+from ._errors import InvalidArgument, Temporary
+from ._links import RouteNetlink
 from ._model import KERNEL, USERSPACE
-from ._netns import NEEDED_FOR_FINDING, Namespace, named_namespaces, require_pyroute2
+from ._netlink import repeated
+from ._netns import Namespace, named_namespaces
 from ._reader import AUTO
 from ._userspace import SOCKET_DIRECTORY, socket_path
 
@@ -52,7 +54,7 @@ def check_interfaces(interfaces: Optional[Sequence[str]], option: str = "interfa
 def find(namespace: Namespace, backend: str = AUTO, directory: str = SOCKET_DIRECTORY) -> List[str]:
     """Names of the WireGuard interfaces of a namespace, sorted. Whether one can be read shows when it is read.
 
-    MissingDependency without pyroute2 (not for backend ``userspace`` in the caller's namespace).
+    MissingDependency without pyroute2 for another namespace than the caller's.
     """
     namespace.check()
     found = set()
@@ -64,20 +66,21 @@ def find(namespace: Namespace, backend: str = AUTO, directory: str = SOCKET_DIRE
 
 
 def kernel_interfaces(namespace: Namespace) -> List[str]:
-    """Links of kind wireguard, filtered by the kernel (RTM_GETLINK with IFLA_INFO_KIND)."""
-    require_pyroute2(NEEDED_FOR_FINDING)
-    from pyroute2 import IPRoute
+    """Links of kind wireguard. Anybody may list them; Temporary, or MalformedReply, where that goes wrong all the same."""
 
-    def dump() -> List[str]:
-        with IPRoute() as route:
-            return [link.get_attr("IFLA_IFNAME") for link in route.link("dump", kind="wireguard")]
+    def list_them() -> List[str]:
+        netlink = namespace.run(RouteNetlink.open)
+        try:
+            return netlink.wireguard_links()
+        finally:
+            netlink.close()
 
     try:
-        return namespace.run(dump)
-    except WireGuardError:
-        raise
-    except Exception as error:  # pyroute2 raises its own kinds, by version
-        raise Temporary("The links%s can't be listed: %s" % (namespace, error)) from None
+        return repeated(list_them, "the links%s" % namespace)
+    except OSError as error:
+        raise Temporary(
+            "The links%s can't be listed: the kernel answers %s" % (namespace, error.strerror or error)
+        ) from None
 
 
 def userspace_interfaces(namespace: Namespace, directory: str = SOCKET_DIRECTORY) -> List[str]:

@@ -9,10 +9,10 @@ import time
 from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence
 
 from ._discovery import find, is_glob, match
-from ._errors import InterfaceGone, MissingDependency, WireGuardError
+from ._errors import InterfaceGone, WireGuardError
 from ._liveness import DEFAULTS, LivenessOptions, snapshot_state
 from ._model import Device, Peer
-from ._netns import Namespace, how_to_get_pyroute2
+from ._netns import Namespace
 from ._reader import AUTO, InterfaceReader
 from ._record import Record, device_record, wall_age
 
@@ -68,8 +68,6 @@ def with_existing(sentence: str, namespace: Namespace, backend: str = AUTO) -> s
     """A sentence about a missing interface, completed by those that are there, as far as they can be found."""
     try:
         found = find(namespace, backend)
-    except MissingDependency:
-        return "%s. To have those listed that do exist, %s" % (sentence, how_to_get_pyroute2())
     except WireGuardError:
         return sentence
     return "%s. WireGuard interfaces%s: %s" % (sentence, str(namespace) or " here", ", ".join(found) or "none")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Callable, Optional, Type
+from typing import Callable, List, Optional, Type
 
 from ._errors import (
     InterfaceGone,
@@ -20,7 +20,7 @@ from ._errors import (
     Unreadable,
 )
 from ._model import KERNEL, Device
-from ._netlink import TEMPORARY_ERRORS, GenericNetlink, attribute
+from ._netlink import TEMPORARY_ERRORS, Datagram, GenericNetlink, attribute, repeated
 from ._netns import Namespace
 from ._wire import Decoder
 
@@ -28,9 +28,6 @@ FAMILY = "wireguard"
 FAMILY_VERSION = 1
 WG_CMD_GET_DEVICE = 0
 WGDEVICE_A_IFNAME = 2
-
-ATTEMPTS = 6  # a writer in a loop interrupts most dumps; what is left after these is for the next poll
-BACKOFF = 0.01  # seconds, doubled with each attempt: 0.31 s in all
 
 
 class KernelReader:
@@ -48,6 +45,7 @@ class KernelReader:
         """With ``Pages`` for a decoder, what did not change since the last poll is the same object."""
         self.namespace = namespace
         self.interface = interface
+        self._where = "%s%s" % (interface, namespace)
         self._request = attribute(WGDEVICE_A_IFNAME, interface.encode() + b"\0")
         self._sleep = sleep
         self._netlink: Optional[GenericNetlink] = None
@@ -62,33 +60,25 @@ class KernelReader:
 
     def read(self) -> Device:
         """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
-        for attempt in range(ATTEMPTS):
-            try:
-                return self._read_once()
-            except Temporary as error:
-                # A fresh socket each time: closing ends the dump, and a stale answer can't be mistaken for the next.
-                self.close()
-                if attempt + 1 == ATTEMPTS:
-                    raise Temporary(
-                        "%s, %d times in a row, for interface %s%s" % (error, ATTEMPTS, self.interface, self.namespace)
-                    ) from None
-            except BaseException:
-                self.close()
-                raise
-            self._sleep(BACKOFF * 2**attempt)
-        raise AssertionError("unreachable")
+        return repeated(self._read_once, "interface %s" % self._where, self._sleep)
 
     def _read_once(self) -> Device:
         try:
+            datagrams = self._dump()
+            if not any(datagram.messages for datagram in datagrams):
+                raise MalformedReply("The kernel's answer about interface %s is empty" % self._where)
+            return self._decoder.device(datagrams, self._up, interface=self.interface, netns=self.namespace.netns)
+        except BaseException:
+            # A fresh socket next time: closing ends the dump, and a stale answer can't be mistaken for the next.
+            self.close()
+            raise
+
+    def _dump(self) -> List[Datagram]:
+        try:
             netlink = self._open()
-            datagrams = netlink.dump(
-                self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._decoder.recognise
-            )
+            return netlink.dump(self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._decoder.recognise)
         except OSError as error:
             raise self._explain(error) from None
-        if not any(datagram.messages for datagram in datagrams):
-            raise MalformedReply("The kernel's answer about interface %s%s is empty" % (self.interface, self.namespace))
-        return self._decoder.device(datagrams, self._up, interface=self.interface, netns=self.namespace.netns)
 
     def _up(self, ifindex: int) -> Optional[bool]:
         """Whether the link that was dumped is administratively up; Temporary where it is gone by now, or another has its name.
@@ -118,7 +108,7 @@ class KernelReader:
         return self._netlink
 
     def _explain(self, error: OSError) -> Exception:
-        where = "%s%s" % (self.interface, self.namespace)
+        where = self._where
         if error.errno == errno.ENODEV:
             return InterfaceGone("There is no interface %s" % where)
         if error.errno == errno.EOPNOTSUPP:

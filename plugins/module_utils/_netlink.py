@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generic netlink requests and dumps over the standard library's AF_NETLINK socket.
+"""Netlink requests and dumps over the standard library's AF_NETLINK socket.
 
 A dump counts only as a whole: whatever makes it doubtful (an interruption, a truncated datagram, a stranger's message, a
 missing end) raises, and the caller throws the socket away, since an unfinished dump left open blocks ``ip link del``.
@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, Type, TypeVar
 
 from ._errors import MalformedReply, Temporary
 
@@ -24,6 +24,8 @@ RECEIVE_TIMEOUT = 5.0  # seconds for one datagram: the kernel answers at once, b
 DUMP_TIMEOUT = 60.0  # seconds for a whole dump
 DUMP_BYTES = 1 << 30  # one million peers are about 300 MB
 DUMP_IDLE_MESSAGES = 64  # consecutive messages without payload
+ATTEMPTS = 6  # a writer in a loop interrupts most dumps; what is left after these is for the next look
+BACKOFF = 0.01  # seconds, doubled with each attempt: 0.31 s in all
 
 NLMSG_NOOP, NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 1, 2, 3, 4
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x01, 0x04, 0x10, 0x300
@@ -57,6 +59,9 @@ class Datagram(NamedTuple):
     known: Any = None  # what it was recognised as
 
 
+Result = TypeVar("Result")
+Socket = TypeVar("Socket", bound="Netlink")
+
 # Given the number of a datagram in its answer, a buffer and how many bytes of that it has.
 Recognise = Callable[[int, bytearray, int], Optional[Datagram]]
 
@@ -83,8 +88,24 @@ def attribute(kind: int, payload: bytes) -> bytes:
     return ATTRIBUTE_HEADER.pack(length, kind) + payload + b"\0" * (-length % 4)
 
 
-class GenericNetlink:
-    """One open generic netlink socket. Takes ownership of ``sock``; after any exception it is to be closed."""
+def repeated(read: Callable[[], Result], where: str, sleep: Callable[[float], None] = time.sleep) -> Result:
+    """What ``read`` returns, called again while it raises Temporary. ``where`` is what the sentence of the last one ends with."""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            sleep(BACKOFF * 2 ** (attempt - 1))
+        try:
+            return read()
+        except Temporary as error:
+            reason = str(error)
+    raise Temporary("%s, %d times in a row, for %s" % (reason, ATTEMPTS, where))
+
+
+class Netlink:
+    """One open netlink socket. Takes ownership of ``sock``; after any exception it is to be closed."""
+
+    protocol: int
+    header_size: int  # bytes of a message between nlmsghdr and the attributes
+    subject: str  # what is read, in a sentence that begins with it
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -99,9 +120,9 @@ class GenericNetlink:
         self._buffer = bytearray(RECEIVE_BUFFER)  # of its own: what is received and recognised is never copied
 
     @classmethod
-    def open(cls) -> GenericNetlink:
+    def open(cls: Type[Socket]) -> Socket:
         """A bound socket in the network namespace of the calling thread."""
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, cls.protocol)
         try:
             sock.bind((0, 0))
             return cls(sock)
@@ -112,31 +133,17 @@ class GenericNetlink:
     def close(self) -> None:
         self._socket.close()
 
-    def family(self, name: str) -> int:
-        """The number of a generic netlink family. OSError ENOENT where the kernel has none of that name.
-
-        As root this also loads the family's module (``net/netlink/genetlink.c``, ctrl_getfamily).
-        """
-        request = attribute(CTRL_ATTR_FAMILY_NAME, name.encode("ascii") + b"\0")
-        self._send(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK, CTRL_CMD_GETFAMILY, 1, request)
-        for datagram in list(self._receive(GENL_ID_CTRL)):
-            for start, stop in datagram.messages:
-                for kind, first, last in attributes(datagram.data, start, stop):
-                    if kind == CTRL_ATTR_FAMILY_ID and last - first == 2:
-                        number: int = struct.unpack_from("=H", datagram.data, first)[0]
-                        return number
-        raise MalformedReply("The kernel's answer about the generic netlink family %s names no family id" % name)
-
-    def dump(
-        self, family: int, command: int, version: int, request: bytes, recognise: Optional[Recognise] = None
+    def request_dump(
+        self, kind: int, body: bytes, answer: int, recognise: Optional[Recognise] = None
     ) -> List[Datagram]:
-        """A dump, whole. ``recognise`` is given each datagram with its number: what it knows is not looked into again.
+        """A dump, whole: ``kind`` and ``answer`` are the types of the request and of the messages that answer it.
 
-        Raises OSError with the kernel's errno, Temporary where the answer is not whole, MalformedReply.
+        ``recognise`` is given each datagram with its number: what it knows is not looked into again. Raises OSError with the
+        kernel's errno, Temporary where the answer is not whole, MalformedReply.
         """
-        self._send(family, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
+        self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
         try:
-            datagrams = list(self._receive(family, recognise))
+            datagrams = list(self._receive(answer, recognise))
             self._expect_silence()
             return datagrams
         finally:
@@ -147,12 +154,11 @@ class GenericNetlink:
         self._buffer[: self._filled] = _ZEROS[: self._filled]
         self._filled = 0
 
-    def _send(self, family: int, flags: int, command: int, version: int, payload: bytes) -> None:
-        body = GENERIC_HEADER.pack(command, version, 0) + payload
-        header = MESSAGE_HEADER.pack(MESSAGE_HEADER.size + len(body), family, flags, self._sequence, self._port)
+    def _send(self, kind: int, flags: int, body: bytes) -> None:
+        header = MESSAGE_HEADER.pack(MESSAGE_HEADER.size + len(body), kind, flags, self._sequence, self._port)
         self._socket.send(header + body)
 
-    def _receive(self, family: int, recognise: Optional[Recognise] = None) -> Iterator[Datagram]:
+    def _receive(self, answer: int, recognise: Optional[Recognise] = None) -> Iterator[Datagram]:
         """Datagrams of the current request up to its end: DONE, or the error message that acknowledges it."""
         deadline = 0.0
         number = received = idle = 0
@@ -173,7 +179,7 @@ class GenericNetlink:
                 raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
             datagram = recognise(number, self._buffer, size) if recognise is not None else None
             if datagram is None:
-                datagram = self._datagram(bytes(memoryview(self._buffer)[:size]), family)
+                datagram = self._datagram(bytes(memoryview(self._buffer)[:size]), answer)
                 for start, stop in datagram.messages:
                     idle = idle + 1 if start == stop else 0
                     if idle >= DUMP_IDLE_MESSAGES:
@@ -183,7 +189,7 @@ class GenericNetlink:
             if datagram.ends:
                 return
 
-    def _datagram(self, data: bytes, family: int) -> Datagram:
+    def _datagram(self, data: bytes, answer: int) -> Datagram:
         messages: List[Tuple[int, int]] = []
         for kind, start, stop in self._messages(data):
             if kind in (NLMSG_DONE, NLMSG_ERROR):
@@ -195,9 +201,9 @@ class GenericNetlink:
                 return Datagram(data, tuple(messages), ends=True)
             if kind == NLMSG_NOOP:
                 continue
-            if kind != family or stop - start < GENERIC_HEADER.size:
-                raise MalformedReply("The kernel's answer has a message of type %d where %d is due" % (kind, family))
-            messages.append((start + GENERIC_HEADER.size, stop))
+            if kind != answer or stop - start < self.header_size:
+                raise MalformedReply("The kernel's answer has a message of type %d where %d is due" % (kind, answer))
+            messages.append((start + self.header_size, stop))
         return Datagram(data, tuple(messages), ends=False)
 
     def _expect_silence(self) -> None:
@@ -230,11 +236,40 @@ class GenericNetlink:
             if sequence != self._sequence or port != self._port:
                 raise Temporary("A message of another request came in place of the kernel's answer")
             if flags & NLM_F_DUMP_INTR:
-                raise Temporary("The interface was changed while it was read (NLM_F_DUMP_INTR)")
+                raise Temporary("%s was changed while it was read (NLM_F_DUMP_INTR)" % self.subject)
             if kind == NLMSG_OVERRUN:
                 raise Temporary("The kernel lost a part of its answer (NLMSG_OVERRUN)")
             yield kind, offset + MESSAGE_HEADER.size, offset + length
             offset += (length + 3) & ~3
+
+
+class GenericNetlink(Netlink):
+    """A socket for the families of generic netlink, of which WireGuard is one (genetlink(7))."""
+
+    protocol = NETLINK_GENERIC
+    header_size = GENERIC_HEADER.size
+    subject = "The interface"
+
+    def family(self, name: str) -> int:
+        """The number of a generic netlink family. OSError ENOENT where the kernel has none of that name.
+
+        As root this also loads the family's module (``net/netlink/genetlink.c``, ctrl_getfamily).
+        """
+        request = attribute(CTRL_ATTR_FAMILY_NAME, name.encode("ascii") + b"\0")
+        self._send(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK, GENERIC_HEADER.pack(CTRL_CMD_GETFAMILY, 1, 0) + request)
+        for datagram in list(self._receive(GENL_ID_CTRL)):
+            for start, stop in datagram.messages:
+                for kind, first, last in attributes(datagram.data, start, stop):
+                    if kind == CTRL_ATTR_FAMILY_ID and last - first == 2:
+                        number: int = struct.unpack_from("=H", datagram.data, first)[0]
+                        return number
+        raise MalformedReply("The kernel's answer about the generic netlink family %s names no family id" % name)
+
+    def dump(
+        self, family: int, command: int, version: int, request: bytes, recognise: Optional[Recognise] = None
+    ) -> List[Datagram]:
+        """``request_dump`` of a command of a family."""
+        return self.request_dump(family, GENERIC_HEADER.pack(command, version, 0) + request, family, recognise)
 
 
 TEMPORARY_ERRORS = frozenset((errno.EBUSY, errno.ENOBUFS, errno.EAGAIN, errno.EINTR, errno.ENOMEM))

@@ -152,7 +152,7 @@ class Namespace:
         )
 
     def _enter(self) -> None:
-        require_pyroute2(NEEDED_FOR_NETNS)
+        require_pyroute2()
         from pyroute2 import netns as pyroute2_netns
 
         self._identity()
@@ -175,26 +175,18 @@ def _open_link_socket() -> socket.socket:
     return sock
 
 
-NEEDED_FOR_NETNS = "The option netns"
-NEEDED_FOR_FINDING = "Finding interfaces (no name given, or a glob)"
-
-
-def require_pyroute2(what: str) -> None:
+def require_pyroute2() -> None:
     """MissingDependency, with how to get it, where it can't be imported."""
     try:
         import pyroute2  # noqa: F401
     except ImportError:
         raise MissingDependency(
-            "%s needs the Python library pyroute2 for %s on this host: %s (0.7.2 or later). Only named interfaces in the "
-            "caller's own network namespace can be read without it" % (what, sys.executable, how_to_get_pyroute2())
+            "The option netns needs the Python library pyroute2 for %s on this host: %s (0.7.2 or later). Only the caller's own "
+            "network namespace can be read without it" % (sys.executable, how_to_get("pyroute2", "python3-pyroute2"))
         ) from None
     except Exception as error:  # pip brings 0.9.2 to Python 3.8, where importing it is a TypeError
         raise MissingDependency(
-            "%s needs the Python library pyroute2, and that of %s can't be imported (%s: %s): install another version. 0.8.1 is "
-            "the last that runs on Python 3.8. Only named interfaces in the caller's own network namespace can be read without it"
-            % (what, sys.executable, type(error).__name__, error)
+            "The option netns needs the Python library pyroute2, and that of %s can't be imported (%s: %s): install another "
+            "version. 0.8.1 is the last that runs on Python 3.8. Only the caller's own network namespace can be read without it"
+            % (sys.executable, type(error).__name__, error)
         ) from None
-
-
-def how_to_get_pyroute2() -> str:
-    return how_to_get("pyroute2", "python3-pyroute2")

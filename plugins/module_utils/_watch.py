@@ -15,7 +15,7 @@ from ._event import Change, Encoder, Event
 from ._liveness import DEFAULTS, LivenessOptions
 from ._mirror import Place
 from ._model import Device
-from ._netns import NEEDED_FOR_FINDING, NEEDED_FOR_NETNS, Namespace, require_pyroute2
+from ._netns import Namespace, require_pyroute2
 from ._pages import Pages
 from ._reader import InterfaceReader
 from ._record import Record
@@ -100,12 +100,10 @@ class Watcher:
         make_reader: Callable[[Namespace, str], InterfaceReader] = make_reader,
         find_interfaces: Callable[[Namespace], List[str]] = find,
     ) -> None:
-        """MissingDependency where the options need pyroute2 and it is not there."""
+        """MissingDependency where an option needs pyroute2 and it is not there."""
         self._globs = any(is_glob(pattern) for pattern in options.patterns)
-        if self._globs:
-            require_pyroute2(NEEDED_FOR_FINDING)
         if any(netns is not None for netns in options.netns):
-            require_pyroute2(NEEDED_FOR_NETNS)
+            require_pyroute2()
         self.options = options
         self.namespaces = [Namespace(netns) for netns in options.netns]
         self.trouble = Complaint()  # of the one who delivers

@@ -67,11 +67,17 @@ REACT = "ansible-rulebook --inventory inventory.yml --rulebook rulebook.yml"
 
 CASES = {
     "No WireGuard interface": Case(LOOK, "There is no WireGuard interface here. Bring one up"),
-    "No pyroute2": Case(LOOK, f"run {HOME}/ansible/bin/python3 -m pip install pyroute2", (without("pyroute2"),)),
+    "No pyroute2": Case(
+        f"{LOOK} -a netns=vpn",
+        f"run {HOME}/ansible/bin/python3 -m pip install pyroute2",
+        ("ip netns add vpn", without("pyroute2")),
+        ROOT,
+    ),
     "No pyroute2, for the distribution's Python": Case(
-        f"{LOOK} -e ansible_python_interpreter=/usr/bin/python3",
+        f"{LOOK} -a netns=vpn -e ansible_python_interpreter=/usr/bin/python3",
         "install the package python3-pyroute2",
-        (without("pyroute2"),),
+        ("ip netns add vpn", without("pyroute2")),
+        ROOT,
     ),
     "No WireGuard at all": Case(f"{LOOK} -a interfaces=wg0", "Load it (modprobe wireguard)", kernel_matters=True),
     "Not root": Case(f"{LOOK} -a interfaces=wg0", "run as root", (WITH_WG0,), kernel_matters=True),

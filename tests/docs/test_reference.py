@@ -143,7 +143,7 @@ ERRORS = {
     "SinkClosed",
 }
 # These put words before or after a sentence that has its own line.
-WRAPPERS = {"%s, %d times in a row, for interface %s%s", "%s, and %s"}
+WRAPPERS = {"%s, %d times in a row, for %s", "%s, and %s"}
 
 
 def sources() -> Iterator[ast.Module]:

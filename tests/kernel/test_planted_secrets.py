@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._gather import GatherOptions, gather
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
@@ -53,8 +53,8 @@ def spoil_received(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> li
         return (len(arrives), *rest)
 
     monkeypatch.setattr(GenericNetlink, "_receive_datagram", spoiled)
-    monkeypatch.setattr(_kernel, "BACKOFF", 0)
-    monkeypatch.setattr(_kernel, "ATTEMPTS", 2)
+    monkeypatch.setattr(_netlink, "BACKOFF", 0)
+    monkeypatch.setattr(_netlink, "ATTEMPTS", 2)
     monkeypatch.setattr("ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink.RECEIVE_TIMEOUT", 0.2)
     return said
 

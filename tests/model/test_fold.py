@@ -15,7 +15,7 @@ import random
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import apply
@@ -318,7 +318,7 @@ def _without_states(mirror: dict[Any, Facts]) -> dict[Place, Facts]:
 def test_folding_the_events_gives_the_present_state(
     size: str, full: bool, figure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_kernel, "BACKOFF", 0)
+    monkeypatch.setattr(_netlink, "BACKOFF", 0)
     steps = {"short": 15, "long": 80}[size]
     histories = {"short": 1500, "long": 300}[size] * (20 if full else 1)
     run_state_machine_as_test(

@@ -26,10 +26,10 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _userspace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Unreadable, WireGuardError
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import ATTEMPTS, KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import snapshot_state
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer, unpack_allowed_ip
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record, wall_age
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader

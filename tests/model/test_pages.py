@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _kernel, _layout, _pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _layout, _netlink, _pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._delta import delta
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
@@ -73,7 +73,7 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
 
         return counted
 
-    monkeypatch.setattr(_kernel, "BACKOFF", 0)
+    monkeypatch.setattr(_netlink, "BACKOFF", 0)
     monkeypatch.setattr(_layout, "SEVERAL", 4)
     monkeypatch.setattr(_pages, "AT_ONCE", 16)
     monkeypatch.setattr(Pages, "_followed", count("followed", Pages._followed))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments, _kernel, _pages, _userspace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments, _netlink, _pages, _userspace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
@@ -51,7 +51,7 @@ def kernel_readers(_folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: bool) 
     monkeypatch.setattr(namespace, "run", lambda _open: kernel.open())
     monkeypatch.setattr(namespace, "link", lambda _name: (IFINDEX, True))
     monkeypatch.setattr(namespace, "link_name", str)
-    monkeypatch.setattr(_kernel, "BACKOFF", 0)
+    monkeypatch.setattr(_netlink, "BACKOFF", 0)
     while True:
         said[:] = mutate.datagrams(chance, mutate.kernel_answer(chance))
         if spoil:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from typing import Any, Callable, NamedTuple, Sequence, Union
+from typing import Any, Callable, NamedTuple, Sequence, TypeVar, Union
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
@@ -21,6 +21,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     NLMSG_DONE,
     NLMSG_ERROR,
     GenericNetlink,
+    Netlink,
     attribute,
 )
 from unit.watching import START, key
@@ -155,6 +156,8 @@ def family(number: int = FAMILY) -> Answer:
 
 # --- sockets
 
+Socket = TypeVar("Socket", bound=Netlink)
+
 
 class Kernel:
     """Answers each dump with the next of `answers`, and with the last one from then on."""
@@ -165,9 +168,9 @@ class Kernel:
         self.opened: list[KernelSocket] = []
         self.requests: list[int] = []  # the family asked for, by number
 
-    def open(self) -> GenericNetlink:
+    def open(self, kind: type[Socket] = GenericNetlink) -> Socket:  # type: ignore[assignment]
         self.opened.append(KernelSocket(self))
-        return GenericNetlink(self.opened[-1])  # type: ignore[arg-type]
+        return kind(self.opened[-1])  # type: ignore[arg-type]
 
     def answer(self, kind: int, frame: Frame) -> Sequence[Datagram | bytes]:
         self.requests.append(kind)
@@ -177,12 +180,13 @@ class Kernel:
 
 
 class KernelSocket:
-    """What socket.socket is to GenericNetlink. Where nothing is left to say, a time-out."""
+    """What socket.socket is to Netlink. Where nothing is left to say, a time-out."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._said: list[Datagram] = []
         self.closed = False
+        self.sent: list[bytes] = []
 
     def setsockopt(self, level: int, option: int, value: bytes) -> None:
         pass
@@ -194,6 +198,7 @@ class KernelSocket:
         self.closed = True
 
     def send(self, request: bytes) -> None:
+        self.sent.append(request)
         _length, kind, _flags, sequence, port = MESSAGE_HEADER.unpack_from(request)
         said = self._kernel.answer(kind, Frame(sequence, port))
         self._said += [one if isinstance(one, Datagram) else Datagram(one) for one in said]

@@ -22,7 +22,7 @@ PART = "quiet"
 PEERS = 100
 SECONDS = 90.0  # that its CPU time is counted for
 SETTLING = 5.0  # seconds in which what it did at start is over
-NAMED, FOUND = "one named interface", "all interfaces, found through pyroute2"
+NAMED, FOUND = "one named interface", "all interfaces, found by itself"
 
 
 def measure(log: Log, place: Place, smoke: bool) -> None:

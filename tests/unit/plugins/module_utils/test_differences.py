@@ -16,8 +16,8 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     Temporary,
     Unreadable,
 )
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import ATTEMPTS, KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from unit.watching import FakeClock, World, peer, poll, short

@@ -25,6 +25,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     NoPrivilege,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._library import how_to_get
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._links import RouteNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from lab import uapi
 
@@ -93,17 +94,15 @@ def test_without_a_folder_of_sockets_there_are_none(tmp_path: Path) -> None:
 
 # --- pyroute2
 
+HERE_BY_PATH = Namespace(f"/proc/{os.getpid()}/ns/net")
+
 
 def test_without_pyroute2_it_is_said_who_needs_it_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyroute2", None)
-    with pytest.raises(
-        MissingDependency, match=r"Finding interfaces .* needs the Python library pyroute2 for"
-    ) as error:
-        find(Namespace(None))
+    with pytest.raises(MissingDependency, match="The option netns needs the Python library pyroute2 for") as error:
+        find(HERE_BY_PATH)
     assert sys.executable in str(error.value)
     assert "python3-pyroute2" in str(error.value)
-    with pytest.raises(MissingDependency, match="The option netns needs the Python library pyroute2"):
-        Namespace(f"/proc/{os.getpid()}/ns/net").run(os.getpid)
 
 
 def test_a_pyroute2_that_this_python_can_not_run_is_said_to_be_so(
@@ -113,9 +112,9 @@ def test_a_pyroute2_that_this_python_can_not_run_is_said_to_be_so(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "pyroute2", raising=False)
     with pytest.raises(
-        MissingDependency, match=r"Finding .* can't be imported \(TypeError: .*\): install another"
+        MissingDependency, match=r"The option netns .* can't be imported \(TypeError: .*\): install another"
     ) as error:
-        find(Namespace(None))
+        find(HERE_BY_PATH)
     assert sys.executable in str(error.value)
 
 
@@ -134,9 +133,13 @@ def test_a_package_of_the_distribution_is_for_its_own_python_alone(executable: s
     assert how_to_get("pyroute2", "python3-pyroute2", executable) == words
 
 
-def test_sockets_are_found_without_pyroute2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_interfaces_of_this_namespace_are_found_without_pyroute2(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "pyroute2", None)
-    assert find(Namespace(None), "userspace", str(tmp_path)) == []
+    monkeypatch.setattr(RouteNetlink, "wireguard_links", lambda _netlink: ["wg0"])
+    with uapi.FakeDaemon(tmp_path, "lo", uapi.answers("")):
+        assert find(Namespace(None), directory=str(tmp_path)) == ["lo", "wg0"]
 
 
 @pytest.mark.parametrize(

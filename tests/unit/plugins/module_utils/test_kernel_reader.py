@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _errors
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import ATTEMPTS, KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GENL_ID_CTRL, GenericNetlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GENL_ID_CTRL, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from unit.watching import key

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import mmap
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import memory
@@ -90,9 +92,10 @@ class Measurement:
 
     def _measure(self, part: str, case: str, contenders: list[Contender], rounds: int) -> None:
         times: dict[str, list[float]] = {one.name: [] for one in contenders}
+        turns = _in_turn(contenders)
         try:
             for _round in range(rounds):
-                for one in contenders:
+                for one in next(turns):
                     times[one.name].append(one.poll().ns / 1e6)
         finally:
             for one in contenders:
@@ -107,10 +110,11 @@ class Measurement:
             contenders: list[Contender] = [ours]
             contenders += [Driven(name, [program, shape.interface]) for name, program in self._programs.items()]
             times: dict[str, list[float]] = {one.name: [] for one in contenders}
+            turns = _in_turn(contenders)
             try:
                 for _round in range(self._count(shape)):
                     changed = device.change(share)
-                    for one in contenders:
+                    for one in next(turns):
                         poll = one.poll()
                         times[one.name].append(poll.ns / 1e6)
                         if one is ours and poll.found != changed:
@@ -140,6 +144,11 @@ class Measurement:
 
     def _count(self, shape: Shape) -> int:
         return self._rounds or (MORE_ROUNDS if shape.peers <= 1000 else ROUNDS)
+
+
+def _in_turn(contenders: Sequence[Contender]) -> Iterator[tuple[Contender, ...]]:
+    """All orders of them, for ever: who polls first after a change, or after one that uses much memory, finds the caches cold."""
+    return itertools.cycle(itertools.permutations(contenders))
 
 
 def main(log: str, size: str, *programs: str) -> None:

@@ -33,7 +33,8 @@ SECTIONS = {
     "scaling": ("Five times the peers", "Polls of the two devices took turns."),
     "others": (
         "A poll of the kernel against other libraries",
-        "The share of peers had their endpoint changed in the kernel since the poll before, for everybody. nlink is a poll of its "
+        "The share of peers had their endpoint changed in the kernel since the poll before, for everybody; who polls first after "
+        "that goes in turn. nlink is a poll of its "
         "watcher, without the sleep; wgctrl-go is `Device()`, which compares nothing. nlink is compiled: it decodes "
         "and compares all peers at each poll, and one that changed costs it nothing more. Ours looks at what changed, which costs "
         "Python some 2 µs for each peer, beside the floor that both pay. So ours is the quicker one where few change.",

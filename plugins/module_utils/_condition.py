@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from ._liveness import DOWN, UP
-from ._model import Endpoint, Peer
+from ._model import Peer, unpack_endpoint
 
 
 class Seen(NamedTuple):
@@ -123,10 +123,11 @@ def satisfied(condition: str, expected: Expected, seen: Seen) -> bool:
     return CONDITIONS[condition](seen)
 
 
-def endpoint_fits(expected: Expected, endpoint: Optional[Endpoint]) -> bool:
+def endpoint_fits(expected: Expected, endpoint: Optional[bytes]) -> bool:
     """Whether a peer's endpoint is the expected one, as far as one is expected."""
     if expected.endpoint_host is None:
         return True
-    if endpoint is None or endpoint.host != expected.endpoint_host:
+    if endpoint is None:
         return False
-    return expected.endpoint_port is None or endpoint.port == expected.endpoint_port
+    host, port = unpack_endpoint(endpoint)
+    return host == expected.endpoint_host and expected.endpoint_port in (None, port)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from itertools import compress
-from operator import is_, is_not
+from operator import is_, is_not, itemgetter
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ._model import Peer
 
 Peers = Dict[bytes, Peer]
+
+_key = itemgetter(0)
 
 
 class FollowedPeers(Dict[bytes, Peer]):
@@ -28,8 +30,7 @@ class FollowedPeers(Dict[bytes, Peer]):
         self.mark = object()
         self.origin: Optional[object] = getattr(origin, "mark", None)
         self.changed = changed
-        for peer in changed:
-            self[peer[0]] = peer
+        self.update(zip(map(_key, changed), changed))
 
 
 class Delta(NamedTuple):
@@ -49,7 +50,7 @@ def delta(before: Peers, after: Peers) -> Delta:
     if before is after:
         return Delta([], [], [], [])
     if isinstance(after, FollowedPeers) and after.origin is not None and after.origin is getattr(before, "mark", None):
-        return Delta([], [], [before[peer[0]] for peer in after.changed], list(after.changed))
+        return Delta([], [], list(map(before.__getitem__, map(_key, after.changed))), list(after.changed))
     # A poll that found changed peers only has the very keys of the one before, in their order.
     if len(before) == len(after) and all(map(is_, before, after)):
         differs = list(map(is_not, before.values(), after.values()))

@@ -67,10 +67,13 @@ def _traffic(now: Peer, start: Optional[Peer], device: Device) -> str:
     if sent >= HANDSHAKE_INITIATION and not sent % HANDSHAKE_INITIATION:
         return (
             "%d bytes sent every 5 s (%d handshake initiations) and nothing back: %s is unreachable, or one side has a "
-            "wrong key" % (HANDSHAKE_INITIATION, sent // HANDSHAKE_INITIATION, now.endpoint)
+            "wrong key" % (HANDSHAKE_INITIATION, sent // HANDSHAKE_INITIATION, endpoint_text(now.endpoint))
         )
     if sent > 0:
-        return "%d bytes sent to %s and nothing back: unreachable, or one side has a wrong key" % (sent, now.endpoint)
+        return "%d bytes sent to %s and nothing back: unreachable, or one side has a wrong key" % (
+            sent,
+            endpoint_text(now.endpoint),
+        )
     if now.persistent_keepalive:
         return "nothing sent and nothing received"
     return (

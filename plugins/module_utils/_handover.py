@@ -14,7 +14,16 @@ import json
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from ._errors import InvalidArgument
-from ._model import Device, Endpoint, Peer, decode_key, encode_key, parse_allowed_ip, unpack_allowed_ip
+from ._model import (
+    Device,
+    Peer,
+    decode_key,
+    encode_key,
+    pack_endpoint,
+    parse_allowed_ip,
+    unpack_allowed_ip,
+    unpack_endpoint,
+)
 from ._tracker import Track
 
 VERSION = 1  # of the text; both ends come with one collection, so another one is no wait's of ours
@@ -171,7 +180,7 @@ def _peer_row(peer: Peer) -> Row:
     return [
         encode_key(peer.public_key),
         peer.preshared_key is not None,
-        list(peer.endpoint) if peer.endpoint else None,
+        list(unpack_endpoint(peer.endpoint)) if peer.endpoint else None,
         [unpack_allowed_ip(packed) for packed in peer.allowed_ips],
         *peer[4:],
     ]
@@ -183,7 +192,7 @@ def _peer(row: Row) -> Peer:
     return Peer(
         decode_key(key),
         b"" if preshared else None,
-        Endpoint(*endpoint) if endpoint else None,
+        pack_endpoint(*endpoint) if endpoint else None,
         packed,
         *map(int, numbers),
     )

@@ -26,7 +26,7 @@ END_OF_TIME = 253_402_300_800  # seconds since the epoch, the year 10000: no tim
 
 
 class Endpoint(NamedTuple):
-    """Where packets to a peer are sent: an IP address (link-local with ``%scope``) and a UDP port."""
+    """Where packets to a peer are sent, as people read it: an IP address (link-local with ``%scope``) and a UDP port."""
 
     host: str
     port: int
@@ -41,12 +41,13 @@ class Peer(NamedTuple):
     ``preshared_key`` is never the key: None where none is set, else a hash under a random key of this process, so that
     a replaced key is seen; empty where one is set and its hash is not known (restored from a file).
     ``last_handshake_ns`` is nanoseconds since the epoch in steps of a microsecond, 0 for never.
-    ``allowed_ips`` is sorted, each one packed by ``pack_allowed_ip``.
+    ``endpoint`` is packed by ``pack_endpoint``. ``allowed_ips`` is sorted, each one packed by ``pack_allowed_ip``. So nothing is
+    put into words before somebody is told of it.
     """
 
     public_key: bytes
     preshared_key: Optional[bytes] = None
-    endpoint: Optional[Endpoint] = None
+    endpoint: Optional[bytes] = None
     allowed_ips: Tuple[bytes, ...] = ()
     persistent_keepalive: int = 0
     last_handshake_ns: int = 0
@@ -140,19 +141,46 @@ def parse_allowed_ip(text: str) -> bytes:
     return pack_allowed_ip(network.network_address.packed, network.prefixlen)
 
 
-def parse_endpoint(text: str) -> Endpoint:
-    """Splits ``192.0.2.7:51820`` or ``[fe80::1%eth0]:51820``; ValueError where it is neither."""
+PORT_BYTES, IPV4_BYTES, IPV6_BYTES = 2, 4, 16
+
+
+def pack_endpoint(host: str, port: int) -> bytes:
+    """An endpoint as bytes: the port and the address, big-endian, and behind an IPv6 address ``%scope`` where it has one.
+
+    ValueError where the host is no IP address, or the port none.
+    """
+    address, percent, scope = host.partition("%")
+    packed = ipaddress.ip_address(address).packed
+    if percent and len(packed) == IPV4_BYTES:
+        raise ValueError("%r has a scope, as IPv6 addresses may only" % host)
+    if not 0 <= port <= 65535:
+        raise ValueError("%d is no port: ports go up to 65535" % port)
+    return port.to_bytes(PORT_BYTES, "big") + packed + (percent + scope).encode()
+
+
+def unpack_endpoint(packed: bytes) -> Endpoint:
+    port = packed[0] << 8 | packed[1]
+    if len(packed) == PORT_BYTES + IPV4_BYTES:
+        return Endpoint(socket.inet_ntop(socket.AF_INET, packed[PORT_BYTES:]), port)
+    end = PORT_BYTES + IPV6_BYTES
+    return Endpoint(socket.inet_ntop(socket.AF_INET6, packed[PORT_BYTES:end]) + packed[end:].decode(), port)
+
+
+def parse_endpoint(text: str) -> bytes:
+    """Packs ``192.0.2.7:51820`` or ``[fe80::1%eth0]:51820``; ValueError where it is neither."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise ValueError("%r has no port: write 192.0.2.7:51820 or [2001:db8::7]:51820" % text)
     if host.startswith("[") and host.endswith("]"):
-        return Endpoint(parse_address(host[1:-1]), int(port))
+        return pack_endpoint(host[1:-1], int(port))
     if ":" in host:
         raise ValueError("%r: an IPv6 address stands in brackets before a port, as in [2001:db8::7]:51820" % text)
-    return Endpoint(parse_address(host), int(port))
+    return pack_endpoint(host, int(port))
 
 
 def parse_address(text: str) -> str:
     """The one way of writing an IP address (``2001:DB8:0::7`` gives ``2001:db8::7``), a ``%scope`` kept."""
     address, percent, scope = text.partition("%")
-    return str(ipaddress.ip_address(address)) + percent + scope
+    packed = ipaddress.ip_address(address).packed
+    family = socket.AF_INET if len(packed) == IPV4_BYTES else socket.AF_INET6
+    return socket.inet_ntop(family, packed) + percent + scope

@@ -13,6 +13,7 @@ The bytes are kept without secrets: preshared keys and private keys are replaced
 from __future__ import annotations
 
 from itertools import chain, compress, islice
+from operator import ne
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import _collector
@@ -124,8 +125,10 @@ class _Changes:
         return True
 
     def _take(self, parts: Sequence[_Part], peers: Sequence[Peer], found: Sequence[Peer]) -> None:
-        found = [new if new != peer else peer for new, peer in zip(found, peers)]
-        self.peers.extend(new for new, peer in zip(found, peers) if new is not peer)
+        differs = list(map(ne, found, peers))
+        self.peers.extend(compress(found, differs))
+        if not all(differs):
+            found = [new if other else peer for new, peer, other in zip(found, peers, differs)]
         left = iter(found)
         for part in parts:
             self.updates.append((part.page.peers, part.numbers, list(islice(left, len(part.numbers)))))

@@ -10,13 +10,14 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._model import (
     Device,
-    Endpoint,
     Peer,
     decode_key,
     encode_key,
+    pack_endpoint,
     parse_allowed_ip,
     sort_by_key,
     unpack_allowed_ip,
+    unpack_endpoint,
 )
 
 Record = Dict[str, Any]
@@ -37,8 +38,8 @@ def handshake_text(nanoseconds: int) -> Optional[str]:
     return iso_time(nanoseconds) if nanoseconds else None
 
 
-def endpoint_text(endpoint: Optional[Endpoint]) -> Optional[str]:
-    return None if endpoint is None else str(endpoint)
+def endpoint_text(packed: Optional[bytes]) -> Optional[str]:
+    return None if packed is None else str(unpack_endpoint(packed))
 
 
 def wall_age(peer: Peer, now_ns: int) -> Optional[float]:
@@ -50,13 +51,14 @@ def wall_age(peer: Peer, now_ns: int) -> Optional[float]:
 
 def peer_record(peer: Peer, state: Optional[str], age: Optional[float], name: Optional[str]) -> Record:
     """A peer in JSON types. ``age`` is seconds since the handshake; ``state`` is its liveness, None if not judged."""
+    endpoint = None if peer.endpoint is None else unpack_endpoint(peer.endpoint)
     return {
         "public_key": encode_key(peer.public_key),
         "name": name,
         "has_preshared_key": peer.preshared_key is not None,
-        "endpoint": endpoint_text(peer.endpoint),
-        "endpoint_host": peer.endpoint.host if peer.endpoint else None,
-        "endpoint_port": peer.endpoint.port if peer.endpoint else None,
+        "endpoint": None if endpoint is None else str(endpoint),
+        "endpoint_host": None if endpoint is None else endpoint.host,
+        "endpoint_port": None if endpoint is None else endpoint.port,
         "allowed_ips": [unpack_allowed_ip(packed) for packed in peer.allowed_ips],
         "persistent_keepalive": peer.persistent_keepalive,
         "last_handshake": handshake_text(peer.last_handshake_ns),
@@ -130,7 +132,7 @@ def peer_from_record(record: Record) -> Peer:
     return Peer(
         public_key=decode_key(record["public_key"]),
         preshared_key=b"" if record["has_preshared_key"] else None,
-        endpoint=Endpoint(record["endpoint_host"], int(record["endpoint_port"])) if record["endpoint"] else None,
+        endpoint=pack_endpoint(record["endpoint_host"], int(record["endpoint_port"])) if record["endpoint"] else None,
         allowed_ips=tuple(sorted(parse_allowed_ip(text) for text in record["allowed_ips"])),
         persistent_keepalive=int(record["persistent_keepalive"]),
         last_handshake_ns=round(float(epoch) * 1_000_000) * 1000 if epoch is not None else 0,

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from ._condition import Expected
 from ._errors import InvalidArgument
-from ._model import Device, parse_address, parse_allowed_ip, parse_endpoint
+from ._model import Device, parse_address, parse_allowed_ip, parse_endpoint, unpack_endpoint
 from ._record import device_from_record
 
 
@@ -22,7 +22,7 @@ def expected(endpoint: Optional[str], allowed_ips: Optional[List[str]]) -> Expec
             host = parse_address(endpoint.strip("[]"))
         except ValueError:
             try:
-                host, port = parse_endpoint(endpoint)
+                host, port = unpack_endpoint(parse_endpoint(endpoint))
             except ValueError as error:
                 raise InvalidArgument(
                     "endpoint is %r, which is neither an IP address nor an address and a port: %s. Host names are not "

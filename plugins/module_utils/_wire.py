@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import socket
 import struct
-from functools import lru_cache, partial
-from socket import inet_ntop
+from functools import lru_cache
 from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
-from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Endpoint, Peer, pack_allowed_ip
+from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Peer, pack_allowed_ip
 from ._netlink import ATTRIBUTE_HEADER, Datagram, attributes
 from ._reuse import fingerprint
 
@@ -140,7 +139,7 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer,
     And where some of its values stand; None where that is not in the first block, or not once, as the kernel has it.
     """
     preshared_key: Optional[bytes] = None
-    endpoint: Optional[Endpoint] = None
+    endpoint: Optional[bytes] = None
     endpoint_length = keepalive = handshake = received = sent = 0
     allowed_ips: List[bytes] = []
     places: Dict[int, int] = {}
@@ -218,34 +217,31 @@ def _wrong_length(first: int, last: int, due: int) -> MalformedReply:
 
 
 AF_INET, AF_INET6 = int(socket.AF_INET), int(socket.AF_INET6)
-SOCKADDR_IN, _FAMILY = struct.Struct(">2xH4s8x"), struct.Struct("=H14x")  # port and address; family
-_endpoint = partial(tuple.__new__, Endpoint)  # half the time of Endpoint(...), and all of a hub's roam
+SOCKADDR_IN = struct.Struct("=2x6s8x")  # without the family: port and address, as in a packed endpoint
+SOCKADDR_IN6 = struct.Struct("=2s2s4x16sI")  # family; port; address; scope
+_IPV4, _IPV6 = U16.pack(AF_INET), U16.pack(AF_INET6)
 
 
-def decode_endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[int], str]) -> Endpoint:
-    """A struct sockaddr_in or sockaddr_in6: port big-endian, scope_id in host order."""
-    length = last - first
-    family = U16.unpack_from(buffer, first)[0] if length >= 2 else 0
-    if family == AF_INET and length >= 8:
-        port = buffer[first + 2] << 8 | buffer[first + 3]
-        return _endpoint((inet_ntop(AF_INET, buffer[first + 4 : first + 8]), port))
-    if family == AF_INET6 and length >= 28:
-        port = buffer[first + 2] << 8 | buffer[first + 3]
-        host = inet_ntop(AF_INET6, buffer[first + 8 : first + 24])
-        scope = U32.unpack_from(buffer, first + 24)[0]
-        return Endpoint("%s%%%s" % (host, scope_name(scope)) if scope else host, port)
+def decode_endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[int], str]) -> bytes:
+    """A struct sockaddr_in or sockaddr_in6, packed as ``pack_endpoint`` does: port big-endian, scope_id in host order."""
+    length, family = last - first, buffer[first : first + 2]
+    if family == _IPV4 and length >= 8:
+        return buffer[first + 2 : first + 8]
+    if family == _IPV6 and length >= SOCKADDR_IN6.size:
+        _family, port, address, scope = SOCKADDR_IN6.unpack_from(buffer, first)
+        packed: bytes = port + address
+        return packed + ("%%%s" % scope_name(scope)).encode() if scope else packed
     raise MalformedReply(
-        "The kernel's answer has an endpoint of %d bytes and address family %d at offset %d" % (length, family, first)
+        "The kernel's answer has an endpoint of %d bytes and address family %d at offset %d"
+        % (length, U16.unpack(family)[0] if length >= 2 else 0, first)
     )
 
 
-def decode_endpoints(endpoints: List[bytes], scope_name: Callable[[int], str]) -> List[Endpoint]:
-    """Many of one length: where all are IPv4, as on most hubs, at half the cost."""
-    together = b"".join(endpoints)
-    if len(together) == SOCKADDR_IN.size * len(endpoints) and all(
-        family == AF_INET for (family,) in _FAMILY.iter_unpack(together)
-    ):
-        return [_endpoint((inet_ntop(AF_INET, address), port)) for port, address in SOCKADDR_IN.iter_unpack(together)]
+def decode_endpoints(endpoints: List[bytes], scope_name: Callable[[int], str]) -> List[bytes]:
+    """Many of one length: where all are IPv4, as on most hubs, at a fraction of the cost."""
+    together, size = b"".join(endpoints), SOCKADDR_IN.size
+    if len(together) == size * len(endpoints) and all(set(together[at::size]) == {_IPV4[at]} for at in range(2)):
+        return [packed for (packed,) in SOCKADDR_IN.iter_unpack(together)]
     return [decode_endpoint(endpoint, 0, len(endpoint), scope_name) for endpoint in endpoints]
 
 

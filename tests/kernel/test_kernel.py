@@ -27,6 +27,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import endpoint_text
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from lab import Interface, Network, generate_preshared_key, star, wait_for
 
@@ -92,7 +93,7 @@ def dump_line(peer: Peer) -> list[str]:
     return [
         encode_key(peer.public_key),
         str(peer.preshared_key is not None),
-        str(peer.endpoint) if peer.endpoint else "(none)",
+        endpoint_text(peer.endpoint) or "(none)",
         ",".join(sorted(unpack_allowed_ip(ip) for ip in peer.allowed_ips)) or "(none)",
         str(peer.last_handshake_ns // 1_000_000_000),
         str(peer.rx_bytes),

@@ -28,7 +28,12 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Unreadable, WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import snapshot_state
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer, unpack_allowed_ip
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
+    Device,
+    Peer,
+    unpack_allowed_ip,
+    unpack_endpoint,
+)
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record, wall_age
@@ -90,8 +95,8 @@ def check_in_bytes(device: Device, said: bytes) -> None:
         ]
         values += [struct.pack("=H", peer.persistent_keepalive), struct.pack("=q", peer.last_handshake_ns // SECOND)]
         if peer.endpoint:
-            host = ipaddress.ip_address(peer.endpoint.host.partition("%")[0])
-            values += [struct.pack(">H", peer.endpoint.port), host.packed]
+            host, port = unpack_endpoint(peer.endpoint)
+            values += [struct.pack(">H", port), ipaddress.ip_address(host.partition("%")[0]).packed]
         for value in values:
             assert value in said or not any(value), "a value that is not in the answer"
 
@@ -120,7 +125,7 @@ def check_in_text(device: Device, said: bytes) -> None:
         assert peer.rx_bytes in of_numbers[b"rx_bytes"]
         assert peer.tx_bytes in of_numbers[b"tx_bytes"]
         assert peer.persistent_keepalive in of_numbers[b"persistent_keepalive_interval"]
-        assert peer.endpoint is None or peer.endpoint.port in ports
+        assert peer.endpoint is None or unpack_endpoint(peer.endpoint).port in ports
 
 
 def comparable(device: Device, no_handshakes: frozenset[bytes] | set[bytes] = frozenset()) -> Device:

@@ -12,11 +12,11 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InterfaceGone
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
     Device,
-    Endpoint,
     Peer,
     decode_key,
     encode_key,
     parse_allowed_ip,
+    parse_endpoint,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
@@ -38,8 +38,7 @@ def text(number: int) -> str:
 def peer(number: int, **fields: Any) -> Peer:
     """A peer; `endpoint` and `allowed_ips` as text, `handshake` as seconds after the start of the world."""
     if "endpoint" in fields:
-        host, _colon, port = (fields["endpoint"] or "").rpartition(":")
-        fields["endpoint"] = Endpoint(host, int(port)) if port else None
+        fields["endpoint"] = parse_endpoint(fields["endpoint"]) if fields["endpoint"] else None
     if "allowed_ips" in fields:
         fields["allowed_ips"] = tuple(sorted(parse_allowed_ip(ip) for ip in fields["allowed_ips"]))
     if "handshake" in fields:

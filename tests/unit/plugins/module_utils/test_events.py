@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InvalidArgument, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import TYPES, Change, Encoder, check_types
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Endpoint, parse_allowed_ip
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, pack_endpoint, parse_allowed_ip
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record
 from unit.plugins.module_utils.test_record import PEER_KEYS
 from unit.watching import START, Event, World, key, peer, poll, short, text
@@ -57,11 +57,11 @@ CONTRACT: list[tuple[Change, Event]] = [
     (Change("peer_added", WG0, PEER, initial=True), {"initial": True}),
     (Change("peer_removed", WG0, PEER), {}),
     (
-        Change("peer_endpoint_changed", WG0, PEER, None, Endpoint("2001:db8::7", 1)),
+        Change("peer_endpoint_changed", WG0, PEER, None, pack_endpoint("2001:db8::7", 1)),
         {"current": "[2001:db8::7]:1"},
     ),
     (
-        Change("peer_endpoint_changed", WG0, PEER, Endpoint("192.0.2.7", 51820), None),
+        Change("peer_endpoint_changed", WG0, PEER, pack_endpoint("192.0.2.7", 51820), None),
         {"previous": "192.0.2.7:51820"},
     ),
     (

@@ -65,7 +65,7 @@ def explained(
         ),
         (
             {"tx_bytes": 1000},
-            {"endpoint": "2001:db8::7:1", "tx_bytes": 1000 + 12 * 148},
+            {"endpoint": "[2001:db8::7]:1", "tx_bytes": 1000 + 12 * 148},
             "148 bytes sent every 5 s (12 handshake initiations) and nothing back: [2001:db8::7]:1 is unreachable, or one side "
             "has a wrong key",
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import random
+from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
@@ -18,11 +19,13 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
     decode_key,
     encode_key,
     pack_allowed_ip,
+    pack_endpoint,
     parse_address,
     parse_allowed_ip,
     parse_endpoint,
     sort_by_key,
     unpack_allowed_ip,
+    unpack_endpoint,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,16 +136,29 @@ def test_what_is_no_network_is_an_error(text: str) -> None:
         ("192.0.2.7:0", Endpoint("192.0.2.7", 0)),
         ("[2001:db8::7]:51820", Endpoint("2001:db8::7", 51820)),
         ("[fe80::1%eth0]:65535", Endpoint("fe80::1%eth0", 65535)),
+        ("[::ffff:192.0.2.7]:1", Endpoint("::ffff:192.0.2.7", 1)),
     ],
 )
 def test_an_endpoint_is_read_as_it_is_written(text: str, endpoint: Endpoint) -> None:
-    assert parse_endpoint(text) == endpoint
+    assert unpack_endpoint(parse_endpoint(text)) == endpoint
+    assert parse_endpoint(text) == pack_endpoint(*endpoint)
     assert str(endpoint) == text
 
 
 def test_an_endpoint_is_written_in_one_way() -> None:
-    assert str(parse_endpoint("[2001:DB8:0::7]:0051820")) == "[2001:db8::7]:51820"
+    assert str(unpack_endpoint(parse_endpoint("[2001:DB8:0::7]:0051820"))) == "[2001:db8::7]:51820"
     assert parse_address("FE80::1%Eth0") == "fe80::1%Eth0"  # names of links have capitals
+    assert parse_address("::ffff:c000:207") == "::ffff:192.0.2.7", (
+        "another way than the one of the endpoints it is compared with"
+    )
+
+
+@given(st.ip_addresses(), st.integers(0, 65535), st.sampled_from(["", "%eth0", "%wg-ü"]))
+def test_every_endpoint_is_packed_and_unpacked(address: Any, port: int, scope: str) -> None:
+    host = f"{address}{scope if address.version == 6 else ''}"
+    unpacked = unpack_endpoint(pack_endpoint(host, port))
+    assert unpacked == (parse_address(host), port)
+    assert pack_endpoint(*unpacked) == pack_endpoint(host, port)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +173,7 @@ def test_an_endpoint_is_written_in_one_way() -> None:
             "'2001:db8::7:51820': an IPv6 address stands in brackets before a port, as in [2001:db8::7]:51820",
         ),
         ("gw1.example.com:51820", "'gw1.example.com' does not appear to be an IPv4 or IPv6 address"),
+        ("192.0.2.7%eth0:1", "'192.0.2.7%eth0' has a scope, as IPv6 addresses may only"),
         (":51820", "'' does not appear to be an IPv4 or IPv6 address"),
     ],
 )

@@ -17,9 +17,9 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
     KERNEL,
     USERSPACE,
     Device,
-    Endpoint,
     Peer,
     pack_allowed_ip,
+    pack_endpoint,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import (
     Record,
@@ -109,7 +109,7 @@ def test_a_device_as_the_design_shows_it() -> None:
     one = Peer(
         key(2),
         b"hash of a preshared key",
-        Endpoint("2001:db8::7", 51820),
+        pack_endpoint("2001:db8::7", 51820),
         tuple(sorted([pack_allowed_ip(bytes(16), 0), pack_allowed_ip(bytes((10, 0, 0, 2)), 32)])),
         25,
         START - 12_300_000_000,
@@ -177,7 +177,7 @@ PEERS = st.builds(
     st.binary(min_size=32, max_size=32),
     st.none() | st.just(b""),
     st.none()
-    | st.builds(Endpoint, st.sampled_from(["192.0.2.7", "2001:db8::7", "fe80::1%eth0"]), st.integers(0, 65535)),
+    | st.builds(pack_endpoint, st.sampled_from(["192.0.2.7", "2001:db8::7", "fe80::1%eth0"]), st.integers(0, 65535)),
     st.sets(
         st.builds(lambda prefix: pack_allowed_ip(bytes(4), prefix), st.integers(0, 32))
         | st.builds(lambda prefix: pack_allowed_ip(bytes(16), prefix), st.integers(0, 128))

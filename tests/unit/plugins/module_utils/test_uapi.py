@@ -9,8 +9,8 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
     Device,
-    Endpoint,
     Peer,
+    pack_endpoint,
     unpack_allowed_ip,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._uapi import (
@@ -49,7 +49,7 @@ def test_an_answer_of_wireguard_go() -> None:
     assert peers[0] == Peer(
         key(1),
         preshared_key=None,  # zeros
-        endpoint=Endpoint("192.0.2.1", 51820),
+        endpoint=pack_endpoint("192.0.2.1", 51820),
         allowed_ips=(b"\x04\x0a\x00\x00\x00\x20",),
         persistent_keepalive=25,
         last_handshake_ns=START + 123456000,

@@ -14,11 +14,12 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
     Device,
-    Endpoint,
     Peer,
+    pack_endpoint,
     unpack_allowed_ip,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import attribute
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import endpoint_text
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import DeviceBytes, decode_peer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ def test_a_peer() -> None:
     assert decode_one("10.0.0.2/32") == Peer(
         key(1),
         preshared_key=None,
-        endpoint=Endpoint("192.0.2.7", 51820),
+        endpoint=pack_endpoint("192.0.2.7", 51820),
         allowed_ips=(b"\x04\x0a\x00\x00\x02\x20",),
         persistent_keepalive=25,
         last_handshake_ns=START + 5000,  # in steps of a microsecond
@@ -84,7 +85,7 @@ def test_a_peer() -> None:
     ],
 )
 def test_endpoints(sockaddr_bytes: bytes, endpoint: str) -> None:
-    assert str(decode_one(ENDPOINT=sockaddr_bytes).endpoint) == endpoint
+    assert endpoint_text(decode_one(ENDPOINT=sockaddr_bytes).endpoint) == endpoint
 
 
 def test_counters_have_64_bits() -> None:

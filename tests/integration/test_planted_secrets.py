@@ -187,7 +187,6 @@ TYPES_OF_OURS = {
     "Clock",
     "Device",
     "Encoder",
-    "Endpoint",
     "InterfaceReader",
     "LivenessOptions",
     "Namespace",

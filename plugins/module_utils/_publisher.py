@@ -27,13 +27,13 @@ from typing import Callable, List, Optional, Tuple
 from ._event import Event
 from ._faults import Faults
 from ._identity import Identity
+from ._memory import PART, Memory
 from ._sender import PAUSES, Pauses, Sender
 from ._sinks import Envelope, Sink, SinkError
 from ._state import StateFile
 from ._stream import Stream
 from ._watch import Batch, Watcher
 
-PART = 256  # events that are handed over at once: so many may arrive twice
 PATIENCE = 1.0  # seconds that a part may take before the rest of its batch is left and found anew
 GRACE = 1.5  # seconds that a part which is under way has at the end
 
@@ -57,17 +57,14 @@ class Publisher:
         self._stream = stream
         self._sink = sink
         self._identity = identity
-        self._state = state
         self._alive = alive
-        self._say = say
-        self._faults = Faults(watcher.trouble, say)
+        self._faults = Faults(watcher, say)
+        self._memory = Memory(state, self._faults)
         self._sender = Sender(sink, say, self._part_ended, pauses)
         self._under_way = False  # whether a part is
         self._left = False  # whether nobody waits for it, so that it has to wake us
         self._over = False
         self._error: Optional[SinkError] = None
-        if state is not None and state.complaint:
-            self._faults.of_state_file(state.complaint)
 
     def run(self) -> bool:
         """Until ``stop``, or until nobody reads on. SinkError where the sink refuses for good.
@@ -76,20 +73,16 @@ class Publisher:
         """
         try:
             self._tell_again()
-            first = True
             while not self._over:
                 batch = self._look()
                 if batch is None or self._sink.is_gone():
                     break
-                complaint = self._watcher.complaint() if first else None
-                if complaint is not None:
-                    self._say(complaint)
-                first = False
+                self._faults.of_looking(None)
                 self._settle(0)
                 if self._over:
                     break
                 if not self._under_way:
-                    self._remember()
+                    self._memory.write()
                     self._tell(batch)
                 elif not batch:
                     self._watcher.confirm()
@@ -114,27 +107,22 @@ class Publisher:
                 self._faults.of_looking(error)
                 self._take(self._watcher.options.interval)
             else:
-                self._faults.of_looking(None)
                 self._alive()
                 return batch
 
     def _tell_again(self) -> None:
-        """The part that the run before was telling when it ended: nobody knows how much of it was heard."""
-        if self._state is None or not self._state.untold:
+        """The part that the run before was telling when it ended."""
+        untold = self._memory.untold
+        if not untold:
             return
-        state, events = self._state, self._state.untold
-        metas = [
-            # One without was announced by the event source; its number may be one of this run, too.
-            meta or Identity(event["host"]).meta(event)
-            for event, meta in zip(events, state.untold_metas)
-        ]
-        if None in state.untold_metas:
-            self._faults.write(lambda: state.announce(events, metas))
-        for event in events:
-            # The watcher compares with it from now on; it is written when it was confirmed.
-            state.note(event)
+        # One without was announced by the event source; its number may be one of this run, too.
+        told = [(event, meta or Identity(event["host"]).meta(event)) for event, meta in untold]
+        events = [event for event, _meta in told]
+        if any(meta is None for _event, meta in untold):
+            self._memory.announce(events, [meta for _event, meta in told])
+        # The watcher compares with it from now on; it is written when it was confirmed.
+        self._memory.note(events)
         types = self._watcher.options.types
-        told = zip(events, metas)
         self._hand_over([{"meta": meta, "wireguard": event} for event, meta in told if event["type"] in types])
         self._settle(PATIENCE)
 
@@ -157,12 +145,9 @@ class Publisher:
         for event, _wanted in part:
             self._faults.say_reason(event)
         envelopes = [{"meta": self._identity.meta(event), "wireguard": event} for event, wanted in part if wanted]
-        state = self._state
-        if state is not None:
-            announced = [envelope["wireguard"] for envelope in envelopes]
-            self._faults.write(lambda: state.announce(announced, [envelope["meta"] for envelope in envelopes]))
-            for event, _wanted in part:
-                state.note(event)
+        announced = [envelope["wireguard"] for envelope in envelopes]
+        self._memory.announce(announced, [envelope["meta"] for envelope in envelopes])
+        self._memory.note(event for event, _wanted in part)
         self._hand_over(envelopes)
 
     def _hand_over(self, envelopes: List[Envelope]) -> None:
@@ -170,7 +155,7 @@ class Publisher:
             self._under_way = True
             self._sender.send(envelopes)
         else:
-            self._remember()
+            self._memory.write()
 
     def _settle(self, patience: float) -> None:
         """Takes in what became of the part under way, waiting so many seconds for it."""
@@ -189,7 +174,7 @@ class Publisher:
             return  # to stop
         self._under_way = self._left = False
         if outcome.delivered:
-            self._remember()
+            self._memory.write()
         else:
             self._over = True
             self._error = outcome.error
@@ -198,17 +183,11 @@ class Publisher:
         if self._left:
             self._stream.hurry()
 
-    def _remember(self) -> None:
-        state = self._state
-        if state is not None and state.pending:
-            self._faults.write(state.flush)
-
     def _end(self) -> bool:
         idle = self._sender.stop(GRACE)
         while self._under_way and not self._sender.outcomes.empty():
             self._take(0)
         self._stream.close()
         self._watcher.close()
-        if self._state is not None:
-            self._state.close()
+        self._memory.close()
         return idle

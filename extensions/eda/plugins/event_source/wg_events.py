@@ -138,13 +138,13 @@ if _COLLECTIONS not in sys.path:
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._faults import Faults
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._memory import PART, Memory
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._stream import Stream
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Batch, Watcher
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import check
 
-PART = 256  # events that are written down before they are told: so many may come twice after a kill
 PATIENCE = 0.05  # seconds that an event may wait in the engine's queue before the state file is written
 LOGGER = logging.getLogger("wirewatch.wireguard.wg_events")
 
@@ -165,13 +165,11 @@ class Source:
     def __init__(self, queue: asyncio.Queue, args: Dict[str, Any]) -> None:
         options, state_file, self._hosts = check(args)
         self._queue = queue
-        self._looked = False
-        self._state = StateFile(state_file, options.host) if state_file is not None else None
-        self._watcher = Watcher(options, told=self._state.state if self._state is not None else None)
+        state = StateFile(state_file, options.host) if state_file is not None else None
+        self._watcher = Watcher(options, told=state.state if state is not None else None)
         self._stream = Stream(self._watcher, Triggers(self._watcher.namespaces))
-        self._faults = Faults(self._watcher.trouble, partial(LOGGER.warning, "%s"))
-        if self._state is not None and self._state.complaint:
-            self._faults.of_state_file(self._state.complaint)
+        self._faults = Faults(self._watcher, partial(LOGGER.warning, "%s"))
+        self._memory = Memory(state, self._faults)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -190,49 +188,41 @@ class Source:
                         return
                     await self._deliver(batch, loop, thread)
                     self._watcher.confirm()
-                    self._faults.of_looking(None)
             finally:
                 self._stream.stop()
                 thread.submit(self._close)
 
     def _next(self) -> Optional[Batch]:
-        unwritten = self._state is not None and self._state.pending
-        batch = self._stream.next(or_empty=unwritten or not self._looked)
-        if not self._looked:
-            self._looked = True
-            complaint = self._watcher.complaint() if batch is not None else None
-            if complaint is not None:
-                LOGGER.warning("%s", complaint)
+        batch = self._stream.next(or_empty=self._memory.is_behind or self._faults.is_first_look)
+        if batch is not None:
+            self._faults.of_looking(None)
         return batch
 
     async def _tell_again(self, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
-        """What the run before was telling when it ended: nobody knows how much of it was heard."""
-        if self._state is None:
-            return
-        for event in self._state.untold:
+        """What the run before was telling when it ended."""
+        for event, _meta in self._memory.untold:
             if event["type"] in self._watcher.options.types:
                 await self._put(self._envelope(event), loop, thread)
-            self._state.note(event)
+            self._memory.note([event])
 
     async def _deliver(self, batch: Batch, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
         found = iter(batch)
         while True:
-            part = list(islice(found, PART if self._state is not None else 1))
+            part = list(islice(found, PART if self._memory.is_kept else 1))
             if not part:
                 break
-            if self._state is not None:
-                announce = partial(self._state.announce, [event for event, wanted in part if wanted])
-                await loop.run_in_executor(thread, self._faults.write, announce)
+            if self._memory.is_kept:
+                announced = [event for event, wanted in part if wanted]
+                await loop.run_in_executor(thread, self._memory.announce, announced)
             for event, wanted in part:
                 self._faults.say_reason(event)
                 if wanted:
                     await self._put(self._envelope(event), loop, thread)
-                if self._state is not None:
-                    self._state.note(event)
+                self._memory.note([event])
         await loop.run_in_executor(thread, self._remember)
 
     async def _put(self, envelope: Dict[str, Any], loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
-        if self._state is None:
+        if not self._memory.is_kept:
             await self._queue.put(envelope)
             return
         put = asyncio.ensure_future(self._queue.put(envelope))
@@ -251,17 +241,14 @@ class Source:
         return envelope
 
     def _remember(self) -> None:
-        if self._state is not None and self._state.pending:
-            # What lies in the queue yet would be lost with this process.
-            taken = not isinstance(self._queue, asyncio.Queue) or self._queue.empty()
-            self._faults.write(partial(self._state.flush, taken))
+        # What lies in the queue yet would be lost with this process.
+        self._memory.write(taken=not isinstance(self._queue, asyncio.Queue) or self._queue.empty())
 
     def _close(self) -> None:
         self._remember()
         self._stream.close()
         self._watcher.close()
-        if self._state is not None:
-            self._state.close()
+        self._memory.close()
 
 
 class _Printer:

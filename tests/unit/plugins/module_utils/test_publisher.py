@@ -16,8 +16,9 @@ from typing import Any, Dict
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _publisher
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._identity import Identity
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._memory import PART
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import apply
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._publisher import PART, Publisher
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._publisher import Publisher
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sender import Pauses
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import (
     SHORTENED,
@@ -378,7 +379,7 @@ def test_a_fault_while_looking_is_said_and_tried_again(world: World, tmp_path: P
         world.finding = None
         sink.wait_for(lambda: "watch_recovered" in sink.types)
     assert sink.types == ["watch_degraded", "interface_added", "watch_recovered"]
-    assert run.said[0] == "Unexpected RuntimeError while looking; it is tried again at each poll"
+    assert run.said == ["Unexpected RuntimeError while looking; it is tried again at each poll"]
 
 
 # --- with a state file

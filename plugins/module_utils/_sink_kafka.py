@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from ._errors import InvalidArgument, MissingDependency
 from ._library import how_to_get
 from ._sinks import Envelope, Sink, SinkError, SinkRefused, SinkTooLarge, read_secret
+from ._tls import OUR_CERTIFICATE
 
 # An event is there for good before it is confirmed, and librdkafka's own retries neither double nor reorder it.
 DEFAULTS: Dict[str, Any] = {
@@ -34,12 +35,6 @@ UNKNOWN = ("_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "TOPIC_EXCEPTION")
 TOO_LARGE = ("MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "RECORD_LIST_TOO_LARGE")
 UNTRUSTED = ("_SSL",)
 ALL_DOWN = "_ALL_BROKERS_DOWN"
-
-# What OpenSSL says of a broker that hangs up over our certificate, or since we have none (ssl_err.c, alerts of RFC 8446 section
-# 6.2). It comes after a TLS 1.3 handshake, so to librdkafka it is a connection that was cut, as any, and no reason to pause.
-OUR_CERTIFICATE = re.compile(
-    r"alert (bad certificate|unsupported certificate|certificate \w+|unknown ca|access denied)"
-)
 
 # What librdkafka adds to a text (rdkafka_broker.c): it differs from try to try where what is wrong is the same.
 CIRCUMSTANCES = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)")
@@ -138,6 +133,7 @@ class KafkaSink(Sink):
         if trouble is not None and (
             trouble.fatal()
             or trouble.name() in (*AUTHENTICATION, *AUTHORIZATION, *UNTRUSTED)
+            # With TLS 1.3 it comes after the handshake: librdkafka takes it for a connection that was cut, and does not pause.
             or OUR_CERTIFICATE.search(trouble.str())
         ):
             raise self._failed(trouble, [])

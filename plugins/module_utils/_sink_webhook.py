@@ -9,7 +9,6 @@ import base64
 import hmac
 import http.client
 import json
-import os
 import re
 import socket
 import ssl
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ._errors import InvalidArgument
 from ._sinks import Envelope, Sink, SinkError, SinkRefused, SinkTooLarge, read_secret
+from ._tls import hangs_up, make_context, of_our_certificate, refusal, speaks_tls
 
 # Bytes of one body. aiohttp, which eda.builtin.webhook stands on, refuses more than 1 MiB (client_max_size).
 BODY_LIMIT = 512 * 1024
@@ -31,6 +31,10 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 # Statuses that say nothing about the events: request time-out, too early, too many requests.
 TRY_AGAIN = (408, 425, 429)
+
+# Of a connection that ended. Which of them depends on the moment, on TLS and on Python.
+SILENT = (http.client.RemoteDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+HUNG_UP = (*SILENT, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
 class WebhookOptions(NamedTuple):
@@ -51,7 +55,7 @@ class WebhookOptions(NamedTuple):
 class WebhookSink(Sink):
     """Posts ``{"events": [envelope, …]}``; what is answered with a 2xx is confirmed.
 
-    Files with secrets are read again for each request, so that they can be changed while this runs.
+    Files can be changed while this runs: those with secrets are read again for each request, certificates after each refusal.
     """
 
     def __init__(self, options: WebhookOptions) -> None:
@@ -59,7 +63,8 @@ class WebhookSink(Sink):
         self._options = options
         self._host, self._port, self._path, self._secure = _parts_of(options.url)
         shown = "[%s]" % self._host if ":" in self._host else self._host
-        self.name = "the webhook %s://%s:%d%s" % ("https" if self._secure else "http", shown, self._port, self._path)
+        where = "webhook %s://%s:%d%s" % ("https" if self._secure else "http", shown, self._port, self._path)
+        self.name, self._subject = "the " + where, "The " + where
         if options.hmac_format not in HMAC_FORMATS:
             raise InvalidArgument("hmac_format is %r. There are: %s" % (options.hmac_format, ", ".join(HMAC_FORMATS)))
         try:
@@ -76,7 +81,8 @@ class WebhookSink(Sink):
             )
         if options.client_key and not options.client_certificate:
             raise InvalidArgument("client_key is set and client_certificate is not: the two belong together")
-        self._context = self._make_context() if self._secure else None
+        self._context: Optional[ssl.SSLContext] = None
+        self._make_ready()
         self._headers(b"")  # which reads the secrets
         self._connection: Optional[http.client.HTTPConnection] = None
 
@@ -94,6 +100,10 @@ class WebhookSink(Sink):
                 self._post(body, count)
             except SinkError as error:
                 error.confirmed = confirmed
+                if isinstance(error, SinkRefused):
+                    # Somebody is to act, and may do so on the files that the connection was made with.
+                    self.close()
+                    self._context = None
                 raise
             confirmed += count
 
@@ -102,15 +112,22 @@ class WebhookSink(Sink):
             self._connection.close()
             self._connection = None
 
+    def _make_ready(self) -> None:
+        """InvalidArgument where files can't be."""
+        if self._secure and self._context is None:
+            options = self._options
+            self._context = make_context(options.ca_file, options.client_certificate, options.client_key)
+
     def _post(self, body: bytes, count: int) -> None:
         try:
+            self._make_ready()
             headers = self._headers(body)
         except InvalidArgument as error:
             raise SinkRefused(str(error)) from None
         status, reason, answered = self._ask(body, headers)
         if 200 <= status < 300:
             return
-        says = "%s answers %d %s" % (self.name[:1].upper() + self.name[1:], status, reason)
+        says = "%s answers %d %s" % (self._subject, status, reason)
         if status in (401, 403):
             raise SinkRefused(
                 "%s: it does not take our token, signature or certificate. Compare them with what the other side expects"
@@ -125,7 +142,11 @@ class WebhookSink(Sink):
             raise SinkRefused("%s, a redirection, which is not followed: give the url that it leads to" % says)
         if status >= 500 or status in TRY_AGAIN:
             raise SinkError("%s. It is tried again" % says, pause=_pause(answered.get("retry-after")))
-        raise SinkRefused("%s: it does not take such requests. Check the url and what listens there" % says)
+        if status == 400 and self._is_tls_due():
+            raise self._refused_without_tls()
+        # Some answer so to a certificate that they do not trust, or to none.
+        also = ", client_certificate if it demands one," if status == 400 and self._secure else ""
+        raise SinkRefused("%s: it does not take such requests. Check the url%s and what listens there" % (says, also))
 
     def _ask(self, body: bytes, headers: Dict[str, str]) -> Tuple[int, str, Dict[str, str]]:
         """Status, its reason and the headers of the answer. SinkError where there is none."""
@@ -133,11 +154,12 @@ class WebhookSink(Sink):
         try:
             return self._request(body, headers)
         except (http.client.HTTPException, OSError) as error:
+            alert = self._alert() if isinstance(error, HUNG_UP) and not used_before else None
             self.close()
-            if used_before and isinstance(error, (http.client.RemoteDisconnected, ConnectionError)):
+            if used_before and isinstance(error, HUNG_UP):
                 # A connection that was left open and ended meanwhile: no sign of anything.
                 return self._ask(body, headers)
-            raise self._no_answer(error) from None
+            raise self._no_answer(alert or error) from None
 
     def _request(self, body: bytes, headers: Dict[str, str]) -> Tuple[int, str, Dict[str, str]]:
         if self._connection is None:
@@ -155,13 +177,41 @@ class WebhookSink(Sink):
         reason = "".join(letter for letter in answer.reason or "" if letter.isprintable())
         return answer.status, reason[:80], {name.lower(): value for name, value in answer.getheaders()}
 
+    def _alert(self) -> Optional[ssl.SSLError]:
+        """What was said before the connection ended: of a part that was being written then, the error says no more than that."""
+        sock = self._connection.sock if self._connection is not None else None
+        if isinstance(sock, ssl.SSLSocket):
+            try:
+                sock.recv(1)
+            except SILENT:
+                pass
+            except ssl.SSLError as error:
+                return error
+            except OSError:
+                pass
+        return None
+
+    def _is_tls_due(self) -> bool:
+        return not self._secure and speaks_tls(self._host, self._port, self._options.timeout)
+
+    def _refused_without_tls(self) -> SinkRefused:
+        return SinkRefused("%s speaks TLS: let url begin with https://" % self._subject)
+
     def _no_answer(self, error: Exception) -> SinkError:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return SinkRefused(
-                "The certificate of %s can't be trusted: %s. Give the certificate of its authority in ca_file"
-                % (self.name, error.verify_message)
-            )
+        has_certificate = self._options.client_certificate is not None
         if isinstance(error, ssl.SSLError):
+            sentence = refusal(error, self.name, has_certificate)
+            if sentence is not None:
+                return SinkRefused(sentence)
+        if isinstance(error, (http.client.BadStatusLine, *HUNG_UP)):
+            if self._is_tls_due():
+                return self._refused_without_tls()
+            if self._context is not None and hangs_up(self._host, self._port, self._options.timeout, self._context):
+                why = "it hangs up after the handshake"
+                return SinkRefused(of_our_certificate(self.name, has_certificate, why))
+        if isinstance(error, SILENT):
+            why = "it hangs up without an answer"
+        elif isinstance(error, ssl.SSLError):
             why = "no TLS connection comes about (%s)" % (error.reason or "it was cut")
         elif isinstance(error, socket.timeout):
             why = "no answer within %g s" % self._options.timeout
@@ -169,7 +219,7 @@ class WebhookSink(Sink):
             why = error.strerror or type(error).__name__
         else:
             why = "no answer in HTTP (%s)" % type(error).__name__
-        return SinkError("%s can't be reached: %s. It is tried again" % (self.name[:1].upper() + self.name[1:], why))
+        return SinkError("%s can't be reached: %s. It is tried again" % (self._subject, why))
 
     def _headers(self, body: bytes) -> Dict[str, str]:
         options = self._options
@@ -187,31 +237,6 @@ class WebhookSink(Sink):
             text = digest.hex() if options.hmac_format == "hex" else base64.b64encode(digest).decode("ascii")
             headers[options.hmac_header] = "%s=%s" % (options.hmac_algorithm, text)
         return headers
-
-    def _make_context(self) -> ssl.SSLContext:
-        options = self._options
-        for option in ("ca_file", "client_certificate", "client_key"):
-            path = getattr(options, option)
-            if path is not None and not os.access(path, os.R_OK):
-                raise InvalidArgument("%s is %s, which can't be read" % (option, path))
-        try:
-            context = ssl.create_default_context(cafile=options.ca_file)
-        except OSError:  # ssl.SSLError is one
-            raise InvalidArgument("ca_file is %s, which holds no certificate" % options.ca_file) from None
-        if options.client_certificate is not None:
-            try:
-                # A key with a pass phrase would be asked for on the terminal.
-                context.load_cert_chain(options.client_certificate, options.client_key, password=_no_pass_phrase)
-            except (OSError, ValueError):
-                raise InvalidArgument(
-                    "client_certificate is %s, which can't be used: it needs its certificate and, there or in client_key, "
-                    "the key that fits, without a pass phrase" % options.client_certificate
-                ) from None
-        return context
-
-
-def _no_pass_phrase() -> str:
-    raise ValueError("none is known")
 
 
 def _parts_of(url: str) -> Tuple[str, int, str, bool]:

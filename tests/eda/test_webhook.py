@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import SinkRefused
 from ansible_rulebook.event_source import webhook
 from lab.private import write_private
-from unit.plugins.module_utils.test_sink_webhook import PATIENCE, TOKEN, envelope, sink_to
+from unit.plugins.module_utils.test_sink_webhook import PATIENCE, TOKEN, Authority, envelope, sink_to
 
 
 @contextmanager
@@ -85,6 +85,32 @@ def test_a_rulebook_takes_our_events(tmp_path: Path, theirs: dict[str, str], our
     (event,) = heard
     assert event["payload"] == {"events": [envelope(1), envelope(2)]}
     assert event["meta"]["endpoint"] == "endpoint"
+
+
+def test_a_rulebook_that_demands_a_certificate_and_one_that_is_spoken_to_without_tls_say_so(tmp_path: Path) -> None:
+    """aiohttp, which it stands on, sends no alert."""
+    (tmp_path / "ours").mkdir()
+    authority = Authority(tmp_path / "ours")
+    certificate, key = authority.sign("server", "127.0.0.1")
+    with rulebook_source(certfile=certificate, keyfile=key, cafile=authority.path) as (port, heard):
+        with pytest.raises(SinkRefused, match=r"demands a certificate, and we have none \(it hangs up after the hand"):
+            sink_to(port, "https", ca_file=authority.path).send([envelope(1)])
+        (tmp_path / "other").mkdir()
+        theirs, its_key = Authority(tmp_path / "other").sign("client", "127.0.0.1")
+        sink = sink_to(port, "https", ca_file=authority.path, client_certificate=theirs, client_key=its_key)
+        with pytest.raises(SinkRefused, match=r"does not take our certificate \(it hangs up after the handshake\)"):
+            sink.send([envelope(1)])
+        with pytest.raises(SinkRefused, match="speaks TLS: let url begin with https://"):
+            sink_to(port).send([envelope(1)])
+        ours, its_key = authority.sign("client", "127.0.0.1")
+        sink = sink_to(port, "https", ca_file=authority.path, client_certificate=ours, client_key=its_key)
+        sink.send([envelope(1)])
+        sink.close()
+        assert len(heard) == 1
+    with rulebook_source() as (port, heard):
+        with pytest.raises(SinkRefused, match="answers, and not in TLS. Let url begin with http://"):
+            sink_to(port, "https").send([envelope(1)])
+        assert heard == []
 
 
 @pytest.mark.parametrize("option", ["token_file", "hmac_secret_file"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.server
 import ipaddress
@@ -47,6 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.posted: list[tuple[str, dict[str, str], Any]] = []
         self.answer_headers: dict[str, str] = {}
         self.connections = 0
+        self.hangs_up = False  # after each answer, without a word
         super().__init__(("127.0.0.1", port), Handler)
 
     @property
@@ -69,6 +71,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
+        if not status:
+            self.close_connection = True  # without an answer
+            return
         if status < 300:
             self.server.posted.append((self.path, {name.lower(): v for name, v in self.headers.items()}, body))
         self.send_response(status)
@@ -76,6 +81,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
+        self.close_connection = self.server.hangs_up
 
     def log_message(self, *_about: object) -> None:
         pass
@@ -226,23 +232,23 @@ class Authority:
         identifier = x509.SubjectKeyIdentifier.from_public_key(self._public_key)
         self.path = self._write("ca.pem", certificate.add_extension(identifier, False))
 
-    def sign(self, name: str, address: str) -> tuple[str, str]:
-        """The paths of a certificate for an IP address and of its key."""
+    def sign(self, name: str, address: str, days: int = 1) -> tuple[str, str]:
+        """The paths of a certificate for an IP address and of its key. It expires after so many days."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
         path = self._folder / f"{name}.key"
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
         path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
-        return self._write(f"{name}.pem", self._builder(subject, key).add_extension(names, False)), str(path)
+        return self._write(f"{name}.pem", self._builder(subject, key, days).add_extension(names, False)), str(path)
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_before(now - datetime.timedelta(days=2))
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._public_key)
         builder = builder.add_extension(issuer, False)
-        return builder.serial_number(x509.random_serial_number()).not_valid_after(now + datetime.timedelta(days=1))
+        return builder.serial_number(x509.random_serial_number()).not_valid_after(now + datetime.timedelta(days=days))
 
     def _write(self, name: str, builder: x509.CertificateBuilder) -> str:
         path = self._folder / name
@@ -255,9 +261,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def server_context(authority: Authority, address: str = "127.0.0.1", clients: bool = False) -> ssl.SSLContext:
+def server_context(
+    authority: Authority, address: str = "127.0.0.1", days: int = 1, clients: bool = False
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.sign("server", address))
+    context.load_cert_chain(*authority.sign("server", address, days))
     if clients:
         context.load_verify_locations(authority.path)
         context.verify_mode = ssl.CERT_REQUIRED
@@ -273,16 +281,107 @@ def test_a_certificate_of_a_known_authority_is_trusted(authority: Authority) -> 
 
 
 @pytest.mark.parametrize(
-    ("address", "known", "why"),
-    [("127.0.0.1", False, "unable to get local issuer certificate"), ("127.0.0.2", True, "IP address mismatch")],
+    ("address", "days", "known", "why", "what_to_do"),
+    [
+        (
+            "127.0.0.1",
+            1,
+            False,
+            "unable to get local issuer certificate",
+            "Give the certificate of its authority in ca_file",
+        ),
+        ("127.0.0.2", 1, True, "IP address mismatch", "Let url have a name that the certificate has"),
+        ("127.0.0.1", -1, True, "certificate has expired", "Have it made anew there, or set the clock"),
+    ],
 )
-def test_any_other_certificate_is_refused(authority: Authority, address: str, known: bool, why: str) -> None:
-    with serving(context=server_context(authority, address)) as server:
+def test_any_other_certificate_is_refused(
+    authority: Authority, address: str, days: int, known: bool, why: str, what_to_do: str
+) -> None:
+    with serving(context=server_context(authority, address, days)) as server:
         sink = sink_to(server.port, "https", ca_file=authority.path if known else None)
-        with pytest.raises(SinkRefused, match=f"can't be trusted: .*{why}.* in ca_file") as caught:
+        with pytest.raises(SinkRefused, match=f"can't be trusted: .*{why}.* {what_to_do}") as caught:
             sink.send([envelope(1)])
         assert str(caught.value).startswith("The certificate of the webhook https://127.0.0.1:")
         assert server.events == []
+
+
+def test_a_name_that_the_certificate_does_not_have_is_refused(authority: Authority) -> None:
+    with serving(context=server_context(authority)) as server:
+        sink = WebhookSink(WebhookOptions(f"https://localhost:{server.port}/", ca_file=authority.path))
+        with pytest.raises(
+            SinkRefused, match="Hostname mismatch.*'localhost'. Let url have a name that the certificate"
+        ):
+            sink.send([envelope(1)])
+
+
+TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+@pytest.mark.parametrize("size", [1, BODY_LIMIT // 2])
+@pytest.mark.parametrize(
+    ("version", "certificate", "sentence"),
+    [
+        (TLS_1_2, None, "breaks the TLS handshake off (handshake failure): it demands a certificate, or has no cipher"),
+        (TLS_1_3, None, "demands a certificate, and we have none (certificate required). Give one of an authority"),
+        (TLS_1_2, "a stranger's", "does not take our certificate (unknown ca). Check that client_certificate is of an"),
+        (TLS_1_3, "a stranger's", "does not take our certificate (unknown ca). Check that client_certificate is of an"),
+        (
+            TLS_1_2,
+            "expired",
+            "does not take our certificate (certificate expired). Check that client_certificate is of",
+        ),
+        (
+            TLS_1_3,
+            "expired",
+            "does not take our certificate (certificate expired). Check that client_certificate is of",
+        ),
+    ],
+)
+def test_a_server_that_demands_a_certificate_refuses_any_other_and_takes_the_right_one(
+    authority: Authority, tmp_path: Path, version: ssl.TLSVersion, certificate: str | None, sentence: str, size: int
+) -> None:
+    """With TLS 1.3 it says so after the handshake, when we may be writing, be that little or much."""
+    context = server_context(authority, clients=True)
+    context.minimum_version = context.maximum_version = version
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    options = {}
+    if certificate is not None:
+        signer = Authority(ours) if certificate == "a stranger's" else authority
+        written = signer.sign("client", "127.0.0.1", -1 if certificate == "expired" else 1)
+        files = [ours / "client.pem", ours / "client.key"]
+        for path, file in zip(written, files):
+            file.write_bytes(Path(path).read_bytes())
+        options = {"client_certificate": str(files[0]), "client_key": str(files[1])}
+    with serving(context=context) as server:
+        sink = sink_to(server.port, "https", ca_file=authority.path, **options)
+        for _try in range(3):
+            with pytest.raises(SinkRefused) as caught:
+                sink.send([envelope(1, padding="x" * size)])
+            assert f"The webhook https://127.0.0.1:{server.port}/endpoint?a=b {sentence}" in str(caught.value)
+        if certificate is not None:
+            # The same sink: somebody acted, and nobody started anything again.
+            for path, file in zip(authority.sign("client", "127.0.0.1"), files):
+                file.write_bytes(Path(path).read_bytes())
+            sink.send([envelope(2)])
+            assert server.events == [envelope(2)]
+        sink.close()
+
+
+def test_certificates_that_can_not_be_read_any_more_are_said(authority: Authority, tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(Path(Authority(tmp_path).path).read_bytes())
+    with serving(context=server_context(authority)) as server:
+        sink = sink_to(server.port, "https", ca_file=str(ca_file))
+        with pytest.raises(SinkRefused, match="can't be trusted"):
+            sink.send([envelope(1)])
+        ca_file.unlink()
+        with pytest.raises(SinkRefused, match=f"ca_file is {ca_file}, which can't be read"):
+            sink.send([envelope(1)])
+        ca_file.write_bytes(Path(authority.path).read_bytes())
+        sink.send([envelope(1)])
+        sink.close()
+        assert server.events == [envelope(1)]
 
 
 def test_a_server_that_asks_for_our_certificate_gets_it(authority: Authority) -> None:
@@ -291,18 +390,91 @@ def test_a_server_that_asks_for_our_certificate_gets_it(authority: Authority) ->
         sink = sink_to(server.port, "https", ca_file=authority.path, client_certificate=certificate, client_key=key)
         sink.send([envelope(1)])
         sink.close()
-        without = sink_to(server.port, "https", ca_file=authority.path)
-        with pytest.raises(SinkError, match="can't be reached"):
-            without.send([envelope(2)])
-        without.close()
         assert server.events == [envelope(1)]
 
 
-def test_no_tls_where_it_is_due_is_said() -> None:
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_connection_that_the_server_ended_meanwhile_is_no_failure(authority: Authority, secure: bool) -> None:
+    with serving(context=server_context(authority) if secure else None) as server:
+        server.hangs_up = True
+        sink = sink_to(server.port, "https" if secure else "http", ca_file=authority.path)
+        for number in range(20):
+            sink.send([envelope(number)])
+        sink.close()
+        assert [event["meta"]["uuid"] for event in server.events] == [str(number) for number in range(20)]
+
+
+def test_no_version_of_tls_in_common_is_refused(authority: Authority) -> None:
+    context = server_context(authority)
+    context.minimum_version = TLS_1_3
+    with serving(context=context) as server:
+        sink = sink_to(server.port, "https", ca_file=authority.path)
+        sink._context.maximum_version = TLS_1_2  # type: ignore[union-attr]
+        with pytest.raises(SinkRefused, match="has no version of TLS in common with us. Let it take TLS 1.2 or 1.3"):
+            sink.send([envelope(1)])
+
+
+def test_no_tls_where_it_is_due_is_refused() -> None:
     with serving() as server:
         sink = sink_to(server.port, "https")
-        with pytest.raises(SinkError, match="can't be reached: no TLS connection comes about"):
+        with pytest.raises(SinkRefused, match="answers, and not in TLS. Let url begin with http://, or TLS be set up"):
             sink.send([envelope(1)])
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_tls_where_there_is_none_is_refused(authority: Authority, clients: bool) -> None:
+    with serving(context=server_context(authority, clients=clients)) as server:
+        sink = sink_to(server.port)
+        for size in (1, BODY_LIMIT // 2):
+            with pytest.raises(SinkRefused) as caught:
+                sink.send([envelope(1, padding="x" * size)])
+            assert (
+                f"The webhook http://127.0.0.1:{server.port}/endpoint?a=b speaks TLS: let url begin with https://"
+                == str(caught.value)
+            )
+
+
+def test_a_400_over_tls_may_be_for_the_certificate(authority: Authority) -> None:
+    with serving(400, context=server_context(authority)) as server:
+        sink = sink_to(server.port, "https", ca_file=authority.path)
+        with pytest.raises(SinkRefused, match="Check the url, client_certificate if it demands one, and what listens"):
+            sink.send([envelope(1)])
+        sink.close()
+
+
+def test_a_server_that_dies_of_a_request_is_tried_again(authority: Authority) -> None:
+    with serving(0, context=server_context(authority)) as server:
+        sink = sink_to(server.port, "https", ca_file=authority.path)
+        with pytest.raises(SinkError, match="can't be reached: it hangs up without an answer. It is tried") as caught:
+            sink.send([envelope(1)])
+        assert not isinstance(caught.value, SinkRefused)
+        sink.send([envelope(2)])
+        sink.close()
+        assert server.events == [envelope(2)]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_hangs_up_without_a_word_is_tried_again(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _address = listener.accept()
+                    connection.recv(1)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
+                    connection.close()
+
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        sink = sink_to(listener.getsockname()[1], scheme)
+        with pytest.raises(SinkError, match="can't be reached: it hangs up without an answer. It is tried") as caught:
+            sink.send([envelope(1)])
+        assert not isinstance(caught.value, SinkRefused)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(PATIENCE)
 
 
 # --- options

@@ -42,14 +42,30 @@ def names(option: str, mapping: Optional[Dict[Any, Any]]) -> Dict[bytes, str]:
     found = {}
     for key, name in mapping.items():
         try:
-            found[public_key(option, key)] = str(name)
+            peer = public_key(option, key)
         except InvalidArgument:
             if _is_key(name):
                 raise InvalidArgument(
                     "%s has %r before its public key: the key comes first, and then the name" % (option, key)
                 ) from None
             raise
+        found[peer] = name if isinstance(name, str) else text("%s of %s" % (option, key), name)
     return found
+
+
+def text(option: str, value: Any) -> str:
+    """A text that is not empty. ansible-rulebook's templates make a number of one that looks so: a whole one is that text again; of
+    any other the text is lost, as 1e5 is in 100000.0."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, (bool, float)):
+        raise InvalidArgument(
+            "%s is %r and must be a text. Write it in quotes; where a template made that of a text, as ansible-rulebook's do, "
+            'write "{{ … | string | tojson }}"' % (option, value)
+        )
+    if not isinstance(value, str) or not value:
+        raise InvalidArgument("%s is %r and must be a text" % (option, value))
+    return value
 
 
 def _is_key(text: Any) -> bool:

@@ -97,8 +97,8 @@ def _checked_sink(sink: Dict[str, Any]) -> Dict[str, Any]:
     for name, value in sink.items():
         if name != "type" and name not in SINKS[kind]:
             raise InvalidArgument("The sink %s has no option %s. There are: %s" % (kind, name, ", ".join(SINKS[kind])))
-        if name in TEXTS and (not isinstance(value, str) or not value):
-            raise InvalidArgument("%s of the sink is %r and must be a text" % (name, value))
+        if name in TEXTS:
+            sink[name] = _options.text("%s of the sink" % name, value)
     for name in {WEBHOOK: ("url",), KAFKA: ("topic",)}.get(kind, ()):
         if name not in sink:
             raise InvalidArgument("The sink %s needs %s" % (kind, name))

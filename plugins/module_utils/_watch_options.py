@@ -70,8 +70,11 @@ def check(arguments: Mapping[str, Any], known: Sequence[str] = ARGUMENTS) -> Wat
 
 def _list(arguments: Mapping[str, Any], name: str) -> Optional[List[Any]]:
     value = arguments.get(name)
-    if value is None or isinstance(value, list):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, list):
+        # What else is no text is refused by who knows what each is to be.
+        return [_options.text(name, one) if isinstance(one, (int, float)) else one for one in value]
     if isinstance(value, str):
         return [value]
     raise InvalidArgument("%s is %r and must be a list" % (name, value))
@@ -79,9 +82,7 @@ def _list(arguments: Mapping[str, Any], name: str) -> Optional[List[Any]]:
 
 def _text(arguments: Mapping[str, Any], name: str) -> Optional[str]:
     value = arguments.get(name)
-    if value is not None and (not isinstance(value, str) or not value):
-        raise InvalidArgument("%s is %r and must be a text" % (name, value))
-    return value
+    return None if value is None else _options.text(name, value)
 
 
 def _namespaces(names: Optional[List[Any]]) -> List[Optional[str]]:

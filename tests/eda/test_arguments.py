@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from collection import CHECKOUT
 from eda.rulebooks import write_rulebook
 from lab import Ansible, Network, star, wait_for
 from lab.commands import tool
@@ -89,3 +91,19 @@ def test_by_hand_a_wrong_argument_is_a_sentence(collections_path: Path, argument
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("secret", ["12345", "00", "1e5", "0x1F", "True", "None", "'x'", 'a "b" \\', "{{ x }}", "ünï"])
+@pytest.mark.parametrize("name", ["fleet_webhook", "fleet_kafka"])
+def test_secrets_of_the_fleets_rulebooks_come_as_the_texts_that_they_are(name: str, secret: str) -> None:
+    """By the templates of ansible-rulebook itself, which make a number of what looks like one."""
+    from ansible_rulebook.util import substitute_variables
+
+    (ruleset,) = yaml.safe_load((CHECKOUT / f"extensions/eda/rulebooks/{name}.yml").read_text(encoding="utf-8"))
+    (plugin,) = (plugin for plugin in ruleset["sources"][0] if plugin not in ("name", "filters"))
+    secrets = {"fleet_webhook": ["token"], "fleet_kafka": ["sasl_plain_username", "sasl_plain_password"]}[name]
+    templates = {option: ruleset["sources"][0][plugin][option] for option in secrets}
+    variables = {f"{name.partition('_')[2]}_{option}": secret for option in secrets}
+    assert substitute_variables(templates, variables) == dict.fromkeys(secrets, secret)
+    if name == "fleet_kafka":
+        assert substitute_variables(templates, {}) == dict.fromkeys(secrets)

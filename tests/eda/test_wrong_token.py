@@ -28,7 +28,8 @@ def test_a_wrong_token_is_said_and_given_up_and_the_right_one_brings_all_of_it(
     """It is put right while the publisher runs, is wrong again, and is put right for the next run."""
     net = star(network)
     east, west = (net.spokes[name].public_key for name in ("east", "west"))
-    right, wrong, port = secrets.token_hex(16), secrets.token_hex(16), free_port()
+    # Of digits alone, which the templates of ansible-rulebook would make a number of.
+    right, wrong, port = str(10**31 + secrets.randbelow(10**31)), secrets.token_hex(16), free_port()
     token = write_private(tmp_path / "token", wrong)
     url = f"http://127.0.0.1:{port}/wireguard"
     pause = WHOLE_PAUSE if full else PAUSE

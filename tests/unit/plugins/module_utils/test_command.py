@@ -149,7 +149,7 @@ def test_wrong_arguments_are_one_sentence_and_exit_2(
         ('{"hosts": ["gw1"]}', "There is no argument hosts. There are: interfaces, netns"),
         ('{"sink": 5}', "sink is 5 and must be a name, or a dictionary with type and the options of that sink"),
         ('{"sink": {"pretty": 1}}', "pretty of the sink is 1 and must be true or false"),
-        ('{"sink": {"type": "webhook", "url": 1}}', "url of the sink is 1 and must be a text"),
+        ('{"sink": {"type": "webhook", "url": true}}', "url of the sink is True and must be a text"),
         (
             '{"sink": {"type": "kafka", "topic": "t", "settings": 1}}',
             "settings of the sink is 1 and must be a dictionary",

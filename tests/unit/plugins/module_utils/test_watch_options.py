@@ -15,6 +15,11 @@ from unit.watching import key, text
 
 ALL_TYPES = ", ".join(TYPES)
 
+QUOTES = (
+    "Write it in quotes; where a template made that of a text, as ansible-rulebook's do, write "
+    '"{{ … | string | tojson }}"'
+)
+
 WRONG: list[tuple[dict[Any, Any], str]] = [
     ({"interval": 0}, "interval is 0 and must be a number of at least 0.05"),
     ({"interval": -1}, "interval is -1 and must be a number of at least 0.05"),
@@ -34,7 +39,12 @@ WRONG: list[tuple[dict[Any, Any], str]] = [
     ),
     ({"interfaces": ["wg 0"]}, "interfaces has 'wg 0'; an interface name has no white space and no slash"),
     ({"interfaces": ["../wg0"]}, "interfaces has '../wg0'; an interface name has no white space and no slash"),
-    ({"interfaces": [7]}, "interfaces has 7, which is no interface name"),
+    ({"interfaces": [None]}, "interfaces has None, which is no interface name"),
+    ({"interfaces": [1e5]}, f"interfaces is 100000.0 and must be a text. {QUOTES}"),
+    ({"interfaces": 7}, "interfaces is 7 and must be a list"),
+    ({"host": 1e5}, f"host is 100000.0 and must be a text. {QUOTES}"),
+    ({"hosts": [True]}, f"hosts is True and must be a text. {QUOTES}"),
+    ({"names": {text(1): 1e5}}, f"names of {text(1)} is 100000.0 and must be a text. {QUOTES}"),
     ({"interfaces": {"wg0": 1}}, "interfaces is {'wg0': 1} and must be a list"),
     ({"netns": []}, "netns is an empty list: name at least one, or leave it out for the source's own namespace"),
     ({"netns": [""]}, "netns has '', which is neither a name nor a path"),
@@ -146,3 +156,10 @@ def test_the_host_is_the_systems_unless_given() -> None:
     import platform
 
     assert check({}).options.host == platform.node()
+
+
+def test_a_whole_number_is_the_text_that_a_template_made_it_of() -> None:
+    given = {"interfaces": [7], "netns": [10], "host": 1, "names": {text(1): 5}, "hosts": [2], "initial": "resume"}
+    options, state_file, hosts = check({**given, "state_file": 3})
+    assert (options.patterns, options.netns, options.host, options.names) == (["7"], ["10"], "1", {key(1): "5"})
+    assert (state_file, hosts) == ("3", ["2"])

@@ -89,8 +89,12 @@ def table(part: str, cases: Mapping[str, Mapping[str, Row]]) -> list[str]:
 
 
 def _figure(row: Row) -> str:
-    spread = f" ({number(min(row.values))} to {number(max(row.values))})" if len(row.values) > 1 else ""
-    return f"{number(row.median)} {row.unit}{spread}"
+    return f"{number(row.median)} {row.unit}{bounds(row)}"
+
+
+def bounds(row: Row) -> str:
+    """Those of its rounds, where it has several."""
+    return f" ({number(min(row.values))} to {number(max(row.values))})" if len(row.values) > 1 else ""
 
 
 def _spread(spread: Spread) -> str:

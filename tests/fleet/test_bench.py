@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.fleet import report
 from bench.fleet.processes import Place
 from bench.results import Log
+from bench.tables import number
 
 
 def test_each_part_of_the_benchmark_becomes_a_part_of_the_page(tmp_path: Path, import_folder: Path) -> None:
@@ -20,6 +21,10 @@ def test_each_part_of_the_benchmark_becomes_a_part_of_the_page(tmp_path: Path, i
     rows = log.rows()
     assert {row.part for row in rows} == {"quiet", "partitions", "rulebook", "hosts", "fleet"}
     page = report.page(rows, [])
+    for row in rows:
+        if row.part == "partitions":
+            assert len(row.values) == 2, "the rounds of a case are one row"
+            assert f"({number(min(row.values))} to {number(max(row.values))})" in page
     for row in rows:
         if row.part in report.SECTIONS:
             assert f"| {row.case} |" in page

@@ -16,17 +16,27 @@ from .processes import Driven, Listening, Place, make_topic, wait_until_heard
 PART = "partitions"
 PARTITIONS = (1, 2, 4, 8)
 PRODUCERS = 4
-EVENTS = 40_000  # of each producer
+EVENTS = 20_000  # of each producer
+ROUNDS = 5
 
 
 def measure(log: Log, place: Place, smoke: bool) -> None:
     with Broker(place.folder / "broker-partitions", java_options=SERVER_OPTIONS) as broker:
-        for partitions in PARTITIONS[:2] if smoke else PARTITIONS:
-            _through(log, place, broker, partitions, 500 if smoke else EVENTS)
+        cases = PARTITIONS[:2] if smoke else PARTITIONS
+        found: dict[int, list[dict[str, float]]] = {partitions: [] for partitions in cases}
+        for number in range(2 if smoke else ROUNDS):
+            for partitions in cases:
+                figures = _through(place, broker, f"of{partitions}-{number}", partitions, 500 if smoke else EVENTS)
+                found[partitions].append(figures)
+    for partitions, rounds in found.items():
+        case = f"{partitions} partition{'s' if partitions > 1 else ''}"
+        for subject in rounds[0]:
+            values = [figures[subject] for figures in rounds]
+            log.add(PART, case, subject, values, "/s" if subject == "events" else "")
 
 
-def _through(log: Log, place: Place, broker: Broker, partitions: int, events: int) -> None:
-    topic = f"of{partitions}"
+def _through(place: Place, broker: Broker, topic: str, partitions: int, events: int) -> dict[str, float]:
+    """Figures of one round by subject."""
     make_topic(broker.address, partitions, topic)
     with ExitStack() as stack:
         listeners = [stack.enter_context(Listening(place, broker.address, topic)) for _number in range(partitions)]
@@ -48,8 +58,7 @@ def _through(log: Log, place: Place, broker: Broker, partitions: int, events: in
             listeners, lambda heard: sum(one.events_ever for one in heard) >= PRODUCERS * events, "all to be heard"
         )
         seconds = max(one.last_at for one in heard) - begun
-        case = f"{partitions} partition{'s' if partitions > 1 else ''}"
-        log.add(PART, case, "events", [PRODUCERS * events / seconds], "/s")
-        for name, members in who.items():
-            share = (sum(map(cpu_seconds, members)) - used[name]) / seconds
-            log.add(PART, case, f"cores of {name}", [share], "")
+        shares = {
+            f"cores of {name}": (sum(map(cpu_seconds, members)) - used[name]) / seconds for name, members in who.items()
+        }
+        return {"events": PRODUCERS * events / seconds, **shares}

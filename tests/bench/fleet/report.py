@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
-from bench.results import Row
-from bench.tables import Bar, Rows, goals, measured_on, number, table
+from bench.results import Row, ratio
+from bench.tables import Bar, Rows, bounds, goals, measured_on, number, table
 
 from . import hosts, outages, partitions, quiet, rulebook
 
@@ -39,13 +39,14 @@ SECTIONS = {
         "One partition, and many",
         "Four producers send as fast as the broker confirms, and each partition has a consumer of its own that decodes each "
         "event. A producer has one part of at most 256 events under way, so it is the broker's answer that it waits for, and a "
-        "part that is spread over more partitions is more requests: partitions are for consumers that are slow, as rulebooks are.",
+        "part that is spread over more partitions is more requests: partitions are for consumers that are slow, as rulebooks are. "
+        f"Medians of {partitions.ROUNDS} rounds, each with every number of partitions in turn, with the least and the most.",
     ),
     rulebook.PART: (
         "Rulebooks",
         "How fast a real ansible-rulebook takes events that one rule looks at and does not match: one alone, which makes its "
         "events itself, and rulebooks of one group that share the partitions of a topic, with the filter `lift`. An action takes "
-        "longer: a playbook some seconds.",
+        f"longer: a playbook some seconds. Medians of {rulebook.ROUNDS} rounds, the groups in turn, with the least and the most.",
     ),
     outages.PART: (
         "Outages",
@@ -82,14 +83,19 @@ def by_subject(_part: str, cases: Mapping[str, Mapping[str, Row]]) -> list[str]:
     titles = [f"{name}, {row.unit}" if row.unit else name for name, row in subjects.items()]
     lines = [f"| | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     for case, rows in cases.items():
-        lines.append(f"| {case} | {' | '.join(number(rows[name].median) for name in subjects)} |")
+        cells = [number(rows[name].median) + bounds(rows[name]) for name in subjects]
+        lines.append(f"| {case} | {' | '.join(cells)} |")
     return lines
+
+
+def most(rows: Rows, part: str, subject: str) -> list[float]:
+    """What several partitions did for each thing that one did in the same round: the best of the medians."""
+    found = [subjects[subject] for subjects in rows.of(part).values() if subject in subjects]
+    return [max(ratio(row, found[0]).median for row in found[1:])] if found[1:] else []
 
 
 def bars(rows: Rows) -> list[Bar]:
     lag = rows.values(hosts.PART, "lag")
-    rates = rows.values(partitions.PART, "events")
-    groups = rows.values(rulebook.PART, rulebook.GROUP)
     second = max(rows.values(hosts.PART, "events"), default=0)
     return [
         Bar("longest p99 of a minute, look to consumer", 2, [max(rows.values(hosts.PART, "p99"))] if lag else [], "s"),
@@ -119,14 +125,14 @@ def bars(rows: Rows) -> list[Bar]:
         Bar(
             "consumers that decode, most partitions ÷ one",
             1,
-            [max(rates[1:]) / rates[0]] if rates[1:] else [],
+            most(rows, partitions.PART, "events"),
             "×",
             at_least=True,
         ),
         Bar(
             "rulebooks, most partitions ÷ one",
             1,
-            [max(groups[1:]) / groups[0]] if groups[1:] else [],
+            most(rows, rulebook.PART, rulebook.GROUP),
             "×",
             at_least=True,
         ),

@@ -26,7 +26,8 @@ from .producer import envelopes
 
 PART = "rulebook"
 EVENTS = 20_000
-ROUNDS = 3
+EVENTS_OF_A_GROUP = 10_000
+ROUNDS = 5
 GROUPS = (1, 2)  # rulebooks, and partitions: each has its own Java machine, and here are two cores for all
 ALONE = "one alone"
 SINGLE, GROUP = "events of a source of its own", "events of a topic"
@@ -52,7 +53,7 @@ from confluent_kafka import Consumer
 async def main(queue, arguments):
     def assigned(consumer, partitions):
         print("ASSIGNED", len(partitions), flush=True)
-    settings = {"bootstrap.servers": arguments["address"], "group.id": "rulebooks", "auto.offset.reset": "earliest"}
+    settings = {"bootstrap.servers": arguments["address"], "group.id": arguments["topic"], "auto.offset.reset": "earliest"}
     consumer = Consumer({**settings, "topic.metadata.refresh.interval.ms": 500})
     consumer.subscribe([arguments["topic"]], on_assign=assigned)
     taken, begun = 0, 0.0
@@ -84,12 +85,17 @@ def measure(log: Log, place: Place, smoke: bool) -> None:
     log.add(PART, ALONE, SINGLE, rates, "/s")
     (sources / "group.py").write_text(GROUP_SOURCE, encoding="utf-8")
     with Broker(folder / "broker", java_options=SERVER_OPTIONS) as broker:
-        for members in GROUPS:
-            arguments = {"address": broker.address, "topic": f"of{members}"}
-            rulebook = _rulebook(folder / f"group{members}.yml", {"group": arguments, "filters": [{LIFT: {}}]})
-            start = partial(ansible.rulebook, rulebook, inventory, "--source-dir", str(sources))
-            rate = _rate_of_group(place, start, broker, members, 200 if smoke else EVENTS)
-            log.add(PART, f"{members} in a group, {members} partition{'s' if members > 1 else ''}", GROUP, [rate], "/s")
+        found: dict[int, list[float]] = {members: [] for members in GROUPS}
+        for number in range(1 if smoke else ROUNDS):
+            for members in GROUPS:
+                topic = f"of{members}-{number}"
+                source = {"group": {"address": broker.address, "topic": topic}, "filters": [{LIFT: {}}]}
+                rulebook = _rulebook(folder / f"{topic}.yml", source)
+                start = partial(ansible.rulebook, rulebook, inventory, "--source-dir", str(sources))
+                many = 200 if smoke else EVENTS_OF_A_GROUP
+                found[members].append(_rate_of_group(place, start, broker, topic, members, many))
+    for members, rates in found.items():
+        log.add(PART, f"{members} in a group, {members} partition{'s' if members > 1 else ''}", GROUP, rates, "/s")
 
 
 def _rulebook(path: Path, source: dict[str, Any]) -> Path:
@@ -110,9 +116,10 @@ def _rate(ansible: Ansible, rulebook: Path, inventory: Path, sources: Path) -> f
         return float(rate)
 
 
-def _rate_of_group(place: Place, start: Callable[[], Running], broker: Broker, members: int, events: int) -> float:
+def _rate_of_group(
+    place: Place, start: Callable[[], Running], broker: Broker, topic: str, members: int, events: int
+) -> float:
     """From the first event that one took to the last one."""
-    topic = f"of{members}"
     make_topic(broker.address, members, topic)
     with ExitStack() as stack:
         running = [stack.enter_context(start()) for _member in range(members)]

@@ -20,25 +20,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from collection import CHECKOUT, install, make_importable
+from layers import LAYERS, layer_of
 
-pytest_plugins = ["lab.fixtures"]
-
-# From what fails fastest to what takes longest; the search for secrets looks at what all the others left.
-LAYERS = (
-    "static",
-    "unit",
-    "model",
-    "docs",
-    "integration",
-    "pythons",
-    "molecule",
-    "browser",
-    "eda",
-    "fleet",
-    "kernel",
-    "test_secrets.py",
-)
-
+pytest_plugins = ["lab.fixtures", "beside"]
 
 IMPORT_FOLDER = make_importable(Path(tempfile.mkdtemp(prefix="wirewatch-import-")))
 sys.path.append(str(IMPORT_FOLDER))
@@ -98,11 +82,6 @@ def import_folder() -> Path:
 def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The collection built and installed as a user does it; stands in ANSIBLE_COLLECTIONS_PATH."""
     return install(tmp_path_factory.mktemp("collections"))
-
-
-def layer_of(nodeid: str) -> str:
-    parts = nodeid.split("::")[0].split("/")
-    return parts[1] if len(parts) > 1 else parts[0]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,14 +9,15 @@ what it reported there.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from beside import VARIABLE, Recorded
 from kernel import vm
 from lab import Network
 
@@ -27,19 +28,17 @@ def _this_kernel_has_wireguard() -> bool:
 
 
 HERE = Path(__file__).parent
-IN_GUEST = "WW_GUEST_REPORTS" in os.environ
+IN_GUEST = "WW_IN_GUEST" in os.environ
 RUNS_HERE = IN_GUEST or _this_kernel_has_wireguard()
 
 LEFT_TO_THE_END: list[ExitStack] = []  # in the guest: networks that nobody takes down
-GUEST_RESULTS = pytest.StashKey[dict]()
+GUEST_RESULTS = pytest.StashKey["tuple[Recorded, str]"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "own_machine: steps the clock or unloads modules, so it runs in a virtual machine only"
     )
-    if IN_GUEST:
-        config.pluginmanager.register(_Recorder(config, Path(os.environ["WW_GUEST_REPORTS"])))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -50,54 +49,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
-class _Recorder:
-    """In the guest: writes each report down, as it comes."""
-
-    def __init__(self, config: pytest.Config, path: Path) -> None:
-        self._config = config
-        self._path = path
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(data) + "\n")
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     """On the host: replays what the guest reported of this test. Called for the tests of other folders too."""
     if RUNS_HERE or HERE not in item.path.parents:
         return None
-    results = item.session.stash.get(GUEST_RESULTS, None)
-    if results is None:
-        results = item.session.stash[GUEST_RESULTS] = _run_in_guest(item)
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for data in results.get(item.nodeid) or [_unreported(item, results["console"])]:
-        report = data
-        if isinstance(data, dict):
-            report = item.config.hook.pytest_report_from_serializable(config=item.config, data=data)
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    stash = item.session.stash
+    if GUEST_RESULTS not in stash:
+        stash[GUEST_RESULTS] = _run_in_guest(item)
+    recorded, lacking = stash[GUEST_RESULTS]
+    recorded.replay(item, lacking)
     return True
 
 
-def _run_in_guest(item: pytest.Item) -> dict:
+def _run_in_guest(item: pytest.Item) -> tuple[Recorded, str]:
+    """What it reported, and why of a test it did not."""
     nodeids = [other.nodeid for other in item.session.items if HERE in other.path.parents]
     folder = item.config._tmp_path_factory.mktemp("guest")  # the fixture's factory; hooks get no fixtures
     reports = folder / "reports.jsonl"
     (folder / "nodeids").write_text("\n".join(nodeids), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name.startswith(("ANSIBLE_", "HYPOTHESIS_"))}
     environment |= {
-        "WW_GUEST_REPORTS": str(reports),
+        "WW_IN_GUEST": "yes",
+        VARIABLE: str(reports),
         "PATH": os.environ["PATH"],
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": "/tmp",
         "HOME": "/tmp",
     }
-    writable = []
-    if "WW_SECRETS_FILE" in os.environ:
-        environment["WW_SECRETS_FILE"] = os.environ["WW_SECRETS_FILE"]
-        writable.append(Path(os.environ["WW_SECRETS_FILE"]).parent)
+    writable, listed, secrets = [], os.environ.get("WW_SECRETS_FILE"), None
+    if listed:
+        # A list of its own: what two kernels append to one file at the same time may be lost.
+        secrets = Path(tempfile.mkdtemp(dir=Path(listed).parent), "keys")
+        environment["WW_SECRETS_FILE"] = str(secrets)
+        writable.append(secrets.parent)
     full = item.config.getoption("--full")
     script = (
         f"mountpoint -q /tmp || mount -t tmpfs tmpfs /tmp\nip link set lo up\ncd {item.config.rootpath}\n"
@@ -105,21 +89,16 @@ def _run_in_guest(item: pytest.Item) -> dict:
     )
     try:
         vm.run(script, folder, writable, environment, vm.TIMEOUT_FULL if full else vm.TIMEOUT)
-        console = "The guest ended, and said nothing of this test.\n" + vm.tail(folder / "console.log")
+        lacking = "The guest ended, and said nothing of this test.\n" + vm.tail(folder / "console.log")
     except (vm.GuestFailed, OSError, ValueError) as error:
-        console = str(error)
-    results: dict = {"console": console}
-    if reports.exists():
-        for line in reports.read_text(encoding="utf-8").splitlines():
-            data = json.loads(line)
-            results.setdefault(data["nodeid"], []).append(data)
-    return results
-
-
-def _unreported(item: pytest.Item, console: str) -> pytest.TestReport:
-    return pytest.TestReport(
-        item.nodeid, item.location, {}, "failed", f"No result from the virtual machine. {console}", "call"
-    )
+        lacking = str(error)
+    finally:
+        if listed and secrets and secrets.exists():
+            with Path(listed).open("ab") as file:
+                file.write(secrets.read_bytes())
+    recorded = Recorded(reports)
+    recorded.refresh()
+    return recorded, f"No result from the virtual machine. {lacking}"
 
 
 @pytest.fixture

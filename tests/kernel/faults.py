@@ -172,7 +172,7 @@ def without(*capabilities: int) -> Iterator[None]:
 
 
 def _only_in_the_virtual_machine() -> None:
-    if "WW_GUEST_REPORTS" not in os.environ:
+    if "WW_IN_GUEST" not in os.environ:
         raise RuntimeError("The clock and the modules of this host are not for a test to change.")
 
 

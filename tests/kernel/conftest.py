@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 from beside import VARIABLE, Recorded
-from kernel import vm
-from lab import Network
+from collection import install
+from kernel import systemd, vm
+from lab import LabError, Network
 
 
 def _this_kernel_has_wireguard() -> bool:
@@ -88,9 +89,12 @@ def _run_in_guest(item: pytest.Item) -> tuple[Recorded, str]:
         f"{sys.executable} -m pytest -v {'--full' if full else ''} --basetemp={folder}/pytest @{folder}/nodeids || true"
     )
     try:
+        if any("/test_systemd.py::" in nodeid for nodeid in nodeids):
+            (folder / "role").mkdir()
+            environment[systemd.VARIABLE] = str(systemd.run_role(install(folder / "collections"), folder / "role"))
         vm.run(script, folder, writable, environment, vm.TIMEOUT_FULL if full else vm.TIMEOUT)
         lacking = "The guest ended, and said nothing of this test.\n" + vm.tail(folder / "console.log")
-    except (vm.GuestFailed, OSError, ValueError) as error:
+    except (vm.GuestFailed, LabError, OSError, ValueError) as error:
         lacking = str(error)
     finally:
         if listed and secrets and secrets.exists():

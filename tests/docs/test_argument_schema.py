@@ -41,16 +41,16 @@ RIGHT: dict[str, list[Any]] = {
     "heartbeat": [0, 0.05, 60],
 }
 WRONG: dict[str, list[Any]] = {
-    "interfaces": [[], [""], ["a b"], ["a/b"], ["."], [".."], ["a" * 16], [7], {"wg0": 1}],
-    "netns": [[], [""], [7], 7],
+    "interfaces": [[], [""], ["a b"], ["a/b"], ["."], [".."], ["a" * 16], [7.5], {"wg0": 1}],
+    "netns": [[], [""], [7.5], 7.5],
     "interval": [0, 0.049, -1, True, "often", []],
     "types": [[], ["peer_moved"], [7], {"peer_added": True}],
     "peers": [[], ["office"], [KEY[:-1]], [KEY[:-2] + "h="], {KEY: "office"}],
     "names": [[KEY], {"office": "office"}, 7],
     "initial": ["all", 7, True],
-    "state_file": ["", 7, ["state.db"]],
-    "host": ["", 7, ["gw1"]],
-    "hosts": [[], [""], [7], {"gw1": "gw1"}],
+    "state_file": ["", 7.5, ["state.db"]],
+    "host": ["", 7.5, ["gw1"]],
+    "hosts": [[], [""], [7.5], {"gw1": "gw1"}],
     "expected_keepalive": [-1, 65536, 25.5, True, [25], {KEY: -1}, {"office": 25}],
     "timers": [{"slack": -1}, {"patience": 5}, [5], 5],
     "debounce": [-1, True, []],
@@ -63,6 +63,8 @@ LENIENT: list[dict[str, Any]] = [
     {"interval": "0.5"},
     {"netns": [None, "vpn"]},
     {"names": {KEY: 7}},
+    {"host": 7},
+    {"interfaces": [7]},
     {"peers": None},
 ]
 

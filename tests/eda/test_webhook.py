@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import SinkRefused
 from ansible_rulebook.event_source import webhook
+from lab.authority import Authority
 from lab.private import write_private
-from unit.plugins.module_utils.test_sink_webhook import PATIENCE, TOKEN, Authority, envelope, sink_to
+from unit.plugins.module_utils.test_sink_webhook import PATIENCE, TOKEN, envelope, sink_to
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from kernel.systemd import INTERFACE, PATIENCE, PORT, UNIT, Systemd, systemd
 from lab import generate_keys, wait_for
 from lab.commands import run
-from unit.test_sink_webhook import Server, serving
+from lab.webhook import Server, serving
 
 
 @pytest.fixture

@@ -6,15 +6,9 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import http.server
-import ipaddress
-import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +21,9 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._sink_webhook 
     WebhookSink,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import SinkError, SinkRefused, read_secret
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from lab.authority import Authority, server_context
 from lab.private import write_private
+from lab.webhook import serving
 
 PATIENCE = 10.0  # seconds
 TOKEN = "a-token"
@@ -38,67 +31,6 @@ TOKEN = "a-token"
 
 def envelope(number: int, **more: Any) -> dict[str, Any]:
     return {"meta": {"uuid": str(number)}, "wireguard": {"type": "peer_added", "sequence": number, **more}}
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Answers with the statuses given, then with 200. Remembers what was posted."""
-
-    def __init__(self, *statuses: int, port: int = 0) -> None:
-        self.statuses = list(statuses)
-        self.posted: list[tuple[str, dict[str, str], Any]] = []
-        self.answer_headers: dict[str, str] = {}
-        self.connections = 0
-        self.hangs_up = False  # after each answer, without a word
-        super().__init__(("127.0.0.1", port), Handler)
-
-    @property
-    def port(self) -> int:
-        return int(self.server_address[1])
-
-    @property
-    def events(self) -> list[Any]:
-        return [one for _path, _headers, body in self.posted for one in body["events"]]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections += 1
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status = self.server.statuses.pop(0) if self.server.statuses else 200
-        if not status:
-            self.close_connection = True  # without an answer
-            return
-        if status < 300:
-            self.server.posted.append((self.path, {name.lower(): v for name, v in self.headers.items()}, body))
-        self.send_response(status)
-        for name, value in self.server.answer_headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        self.close_connection = self.server.hangs_up
-
-    def log_message(self, *_about: object) -> None:
-        pass
-
-
-@contextmanager
-def serving(*statuses: int, port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Server]:
-    with Server(*statuses, port=port) as server:
-        if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(PATIENCE)
 
 
 def sink_to(port: int, scheme: str = "http", **options: Any) -> WebhookSink:
@@ -214,62 +146,9 @@ def test_who_never_answers_is_given_up_on() -> None:
 # --- TLS
 
 
-class Authority:
-    """A throwaway certificate authority, and what it signed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wirewatch test authority")])
-        self._public_key = self._key.public_key()
-        certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), True)
-        # Python 3.13 and later want these of an authority, and of what it signs that it says by which key.
-        usage = dict.fromkeys(
-            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False
-        )
-        usage.update(dict.fromkeys(("key_agreement", "crl_sign", "encipher_only", "decipher_only"), False))
-        certificate = certificate.add_extension(x509.KeyUsage(key_cert_sign=True, **usage), True)
-        identifier = x509.SubjectKeyIdentifier.from_public_key(self._public_key)
-        self.path = self._write("ca.pem", certificate.add_extension(identifier, False))
-
-    def sign(self, name: str, address: str, days: int = 1) -> tuple[str, str]:
-        """The paths of a certificate for an IP address and of its key. It expires after so many days."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-        path = self._folder / f"{name}.key"
-        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
-        return self._write(f"{name}.pem", self._builder(subject, key, days).add_extension(names, False)), str(path)
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=2))
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._public_key)
-        builder = builder.add_extension(issuer, False)
-        return builder.serial_number(x509.random_serial_number()).not_valid_after(now + datetime.timedelta(days=days))
-
-    def _write(self, name: str, builder: x509.CertificateBuilder) -> str:
-        path = self._folder / name
-        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        return str(path)
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
-
-
-def server_context(
-    authority: Authority, address: str = "127.0.0.1", days: int = 1, clients: bool = False
-) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.sign("server", address, days))
-    if clients:
-        context.load_verify_locations(authority.path)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
 
 
 def test_a_certificate_of_a_known_authority_is_trusted(authority: Authority) -> None:

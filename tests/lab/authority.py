@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A throwaway authority of certificates of any kind, made in this process; for those of a broker see `certificates.py`."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+class Authority:
+    """A throwaway certificate authority, and what it signed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wirewatch test authority")])
+        self._public_key = self._key.public_key()
+        certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), True)
+        # Python 3.13 and later want these of an authority, and of what it signs that it says by which key.
+        usage = dict.fromkeys(
+            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False
+        )
+        usage.update(dict.fromkeys(("key_agreement", "crl_sign", "encipher_only", "decipher_only"), False))
+        certificate = certificate.add_extension(x509.KeyUsage(key_cert_sign=True, **usage), True)
+        identifier = x509.SubjectKeyIdentifier.from_public_key(self._public_key)
+        self.path = self._write("ca.pem", certificate.add_extension(identifier, False))
+
+    def sign(self, name: str, address: str, days: int = 1) -> tuple[str, str]:
+        """The paths of a certificate for an IP address and of its key. It expires after so many days."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        path = self._folder / f"{name}.key"
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+        return self._write(f"{name}.pem", self._builder(subject, key, days).add_extension(names, False)), str(path)
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
+        builder = builder.not_valid_before(now - datetime.timedelta(days=2))
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._public_key)
+        builder = builder.add_extension(issuer, False)
+        return builder.serial_number(x509.random_serial_number()).not_valid_after(now + datetime.timedelta(days=days))
+
+    def _write(self, name: str, builder: x509.CertificateBuilder) -> str:
+        path = self._folder / name
+        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return str(path)
+
+
+def server_context(
+    authority: Authority, address: str = "127.0.0.1", days: int = 1, clients: bool = False
+) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("server", address, days))
+    if clients:
+        context.load_verify_locations(authority.path)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

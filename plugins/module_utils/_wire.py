@@ -217,6 +217,7 @@ def _wrong_length(first: int, last: int, due: int) -> MalformedReply:
 
 
 AF_INET, AF_INET6 = int(socket.AF_INET), int(socket.AF_INET6)
+SOCKADDR_IN_BYTES = 16
 SOCKADDR_IN = struct.Struct("=2x6s8x")  # without the family: port and address, as in a packed endpoint
 SOCKADDR_IN6 = struct.Struct("=2s2s4x16sI")  # family; port; address; scope
 _IPV4, _IPV6 = U16.pack(AF_INET), U16.pack(AF_INET6)
@@ -239,7 +240,7 @@ def decode_endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[
 
 def decode_endpoints(endpoints: List[bytes], scope_name: Callable[[int], str]) -> List[bytes]:
     """Many of one length: where all are IPv4, as on most hubs, at a fraction of the cost."""
-    together, size = b"".join(endpoints), SOCKADDR_IN.size
+    together, size = b"".join(endpoints), SOCKADDR_IN_BYTES
     if len(together) == size * len(endpoints) and all(set(together[at::size]) == {_IPV4[at]} for at in range(2)):
         return [packed for (packed,) in SOCKADDR_IN.iter_unpack(together)]
     return [decode_endpoint(endpoint, 0, len(endpoint), scope_name) for endpoint in endpoints]

@@ -158,11 +158,10 @@ def all_logged(output: BinaryIO) -> Iterator[None]:
 
 
 def run_source(folder: Path, source: str, argument: str) -> None:
-    import pyroute2
     from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 
     logging.basicConfig(level=logging.DEBUG, handlers=[TellAll((folder / DEBUG_LOG).open("wb"))])
-    for name in [pyroute2.__name__, *logging.root.manager.loggerDict]:
+    for name in logging.root.manager.loggerDict:
         logging.getLogger(name).setLevel(logging.DEBUG)
     asked: list[int] = []
     signal.signal(signal.SIGUSR1, lambda number, _frame: asked.append(number))

@@ -71,7 +71,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]]
     assert all(sock.closed for kernel in kernels for sock in kernel.opened)
 
 
-Found = Callable[..., list[str]]
+Found = Callable[..., "list[str]"]  # in quotes for Python 3.8
 
 
 def test_the_wireguard_links_are_found_among_all(found: Found) -> None:

@@ -43,7 +43,7 @@ def measure(log: Log, place: Place, smoke: bool) -> None:
         wait_until_heard(
             [listening],
             # Each tells of its interface and its peers first.
-            lambda heard: heard[0].events_ever >= hosts * (peers + 1) and 0 < heard[0].p99 < SETTLED,
+            lambda heard: heard[0].hosts_ever == hosts and heard[0].fewest_ever > peers and 0 < heard[0].p99 < SETTLED,
             "each host's inventory to be heard",
             600.0,
         )

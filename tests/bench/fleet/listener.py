@@ -32,6 +32,8 @@ class Heard(NamedTuple):
     repeated_ever: int
     missing_ever: int  # numbers below a host's highest that never came
     bytes_ever: int  # of the messages' values
+    hosts_ever: int
+    fewest_ever: int  # events of one host
     last_at: float  # when something was heard, in seconds since the epoch
     partitions: int  # that are ours now
 
@@ -92,6 +94,8 @@ class Listener:
             self._repeated,
             sum(max(known) - len(known) for known in self._sequences.values()),
             self._bytes,
+            len(self._sequences),
+            min(map(len, self._sequences.values()), default=0),
             self._last_at,
             len(places),
         )

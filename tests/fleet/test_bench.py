@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from bench.fleet import report
+from bench.fleet import partitions, report
 from bench.fleet.processes import Place
 from bench.results import Log
 from bench.tables import number
@@ -19,10 +19,10 @@ def test_each_part_of_the_benchmark_becomes_a_part_of_the_page(tmp_path: Path, i
     for part in ("quiet", "partitions", "rulebook", "hosts"):
         import_module(f"bench.fleet.{part}").measure(log, place, smoke=True)
     rows = log.rows()
-    assert {row.part for row in rows} == {"quiet", "partitions", "rulebook", "hosts", "fleet"}
+    assert {row.part for row in rows} == {"quiet", *partitions.KINDS, "rulebook", "hosts", "fleet"}
     page = report.page(rows, [])
     for row in rows:
-        if row.part == "partitions":
+        if row.part in partitions.KINDS:
             assert len(row.values) == 2, "the rounds of a case are one row"
             assert f"({number(min(row.values))} to {number(max(row.values))})" in page
     for row in rows:

@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A consumer: ``python -m bench.fleet.listener ADDRESS TOPIC GROUP``. It decodes each event and knows what it has already.
+"""A consumer: ``python -m bench.fleet.listener ADDRESS TOPIC GROUP ACTION``. It decodes each event and knows what it has
+already; then it waits for ACTION seconds, as one does that acts on each.
 
 For each line on its input it answers with one of JSON: what it heard since the last one (``Heard``). Ends with its input.
 """
@@ -39,7 +40,7 @@ class Heard(NamedTuple):
 
 
 class Listener:
-    def __init__(self, address: str, topic: str, group: str) -> None:
+    def __init__(self, address: str, topic: str, group: str, action: float) -> None:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": address,
@@ -51,6 +52,7 @@ class Listener:
             }
         )
         self._consumer.subscribe([topic])
+        self._action = action
         self._delays: list[float] = []
         self._sequences: dict[str, set[int]] = defaultdict(set)
         self._repeated = 0
@@ -64,6 +66,9 @@ class Listener:
         for message in messages:
             if message.error() is None:
                 self._hear(message, now)
+                if self._action:
+                    time.sleep(self._action)
+                    now = time.time()
                 self._last_at = now
 
     def _hear(self, message: Message, now: float) -> None:
@@ -104,8 +109,8 @@ class Listener:
         self._consumer.close()
 
 
-def main(address: str, topic: str, group: str) -> None:
-    listener = Listener(address, topic, group)
+def main(address: str, topic: str, group: str, action: str) -> None:
+    listener = Listener(address, topic, group, float(action))
     asked = threading.Semaphore(0)
     ended = threading.Event()
 

@@ -91,8 +91,11 @@ class Driven:
 class Listening(Driven):
     """A consumer of the topic, in the group of all consumers."""
 
-    def __init__(self, place: Place, address: str, topic: str = TOPIC, prefix: Sequence[str] = ()) -> None:
-        super().__init__(place, "listener", address, topic, "bench", prefix=prefix)
+    def __init__(
+        self, place: Place, address: str, topic: str = TOPIC, action: float = 0.0, prefix: Sequence[str] = ()
+    ) -> None:
+        """`action` is how many seconds it takes for each event, beside decoding it."""
+        super().__init__(place, "listener", address, topic, "bench", action, prefix=prefix)
 
     def heard(self) -> Heard:
         """Since it was last asked."""

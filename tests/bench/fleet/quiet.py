@@ -40,7 +40,7 @@ def measure(log: Log, place: Place, smoke: bool) -> None:
                 command += ["--state-file", str(state), "--sink", "kafka", "--topic", f"{TOPIC}-{number}"]
                 command += ["--set", f"bootstrap.servers={broker.address}"]
                 with Running(command, place.environment, place.folder, f"quiet-{number}", place.folder) as running:
-                    with Listening(place, broker.address, f"{TOPIC}-{number}", inside) as listening:
+                    with Listening(place, broker.address, f"{TOPIC}-{number}", prefix=inside) as listening:
                         wait_until_heard([listening], lambda heard: heard[0].events_ever > PEERS, "the inventory")
                     time.sleep(min(seconds, SETTLING))
                     used = cpu_seconds(running)

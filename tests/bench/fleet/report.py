@@ -39,8 +39,14 @@ SECTIONS = {
         "One partition, and many",
         "Four producers send as fast as the broker confirms, and each partition has a consumer of its own that decodes each "
         "event. A producer has one part of at most 256 events under way, so it is the broker's answer that it waits for, and a "
-        "part that is spread over more partitions is more requests: partitions are for consumers that are slow, as rulebooks are. "
-        f"Medians of {partitions.ROUNDS} rounds, each with every number of partitions in turn, with the least and the most.",
+        "part that is spread over more partitions is more requests. Where the cores of producers, broker and consumers add up to "
+        "those of the machine, nothing is left that more partitions could use: here they are the price of a partition, not its "
+        f"gain. Medians of {partitions.ROUNDS} rounds, each with every number of partitions in turn, with the least and the most.",
+    ),
+    partitions.ACTING: (
+        "One partition, and many, where consumers act",
+        f"The same with consumers that wait {partitions.ACTION * 1000:g} ms for each event, as one does that acts on it: what "
+        "ends first is their time, not the machine. That is what partitions are for, and what a rulebook is.",
     ),
     rulebook.PART: (
         "Rulebooks",
@@ -70,7 +76,7 @@ def page(rows: Iterable[Row], machine: Sequence[str]) -> str:
     lines = [HEAD, *measured_on(machine, {}), "", "## What it is to reach", "", *goals(bars(found))]
     for part, (title, words) in SECTIONS.items():
         if found.of(part):
-            form = by_subject if part in (hosts.PART, partitions.PART) else table
+            form = by_subject if part in (hosts.PART, *partitions.KINDS) else table
             lines += ["", f"## {title}", "", words, "", *form(part, found.of(part))]
     if all(found.of(part) for part in (partitions.PART, rulebook.PART)):
         lines += ["", "## A hundred thousand hosts, on paper", "", *on_paper(found)]
@@ -126,6 +132,13 @@ def bars(rows: Rows) -> list[Bar]:
             "consumers that decode, most partitions ÷ one",
             1,
             most(rows, partitions.PART, "events"),
+            "×",
+            at_least=True,
+        ),
+        Bar(
+            "consumers that act, most partitions ÷ one",
+            1,
+            most(rows, partitions.ACTING, "events"),
             "×",
             at_least=True,
         ),

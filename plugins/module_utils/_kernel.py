@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from functools import partial
 from typing import Callable, List, Optional, Type
 
 from ._errors import (
@@ -93,7 +94,7 @@ class KernelReader:
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:
-            self._netlink = self.namespace.run(GenericNetlink.open)
+            self._netlink = self.namespace.run(partial(GenericNetlink.open, self._decoder.inbox))
             self._family = 0
         if not self._family:
             try:

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar
 
 from ._errors import MalformedReply, Temporary
 
@@ -24,6 +24,7 @@ RECEIVE_TIMEOUT = 5.0  # seconds for one datagram: the kernel answers at once, b
 DUMP_TIMEOUT = 60.0  # seconds for a whole dump
 DUMP_BYTES = 1 << 30  # one million peers are about 300 MB
 DUMP_IDLE_MESSAGES = 64  # consecutive messages without payload
+BEHIND_ITS_END = "The kernel's answer goes on behind its end"
 ATTEMPTS = 6  # a writer in a loop interrupts most dumps; what is left after these is for the next look
 BACKOFF = 0.01  # seconds, doubled with each attempt: 0.31 s in all
 
@@ -65,6 +66,8 @@ Socket = TypeVar("Socket", bound="Netlink")
 # Given the number of a datagram in its answer, a buffer and how many bytes of that it has.
 Recognise = Callable[[int, bytearray, int], Optional[Datagram]]
 
+Arrived = Tuple[bytearray, int, int, int]  # a datagram: where it is, bytes, flags, port of its sender
+
 
 def attributes(buffer: bytes, start: int, stop: int) -> Iterator[Attribute]:
     """The netlink attributes between two offsets. MalformedReply, with the offset, where a length does not fit."""
@@ -100,6 +103,45 @@ def repeated(read: Callable[[], Result], where: str, sleep: Callable[[float], No
     raise Temporary("%s, %d times in a row, for %s" % (reason, ATTEMPTS, where))
 
 
+class Inbox:
+    """Receives one datagram after the other, into one buffer: what is received and recognised is never copied.
+
+    ``Batch`` (``_batch.py``) is the one for who reads on and on.
+    """
+
+    room = RECEIVE_BUFFER
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._buffer = bytearray(self.room)
+        self._filled = 0  # bytes of it
+
+    def receive(self) -> Sequence[Arrived]:
+        """What is there, one at least; it is valid until the next call. BlockingIOError after the socket's time-out."""
+        size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffer])
+        if size > self._filled:
+            self._filled = size
+        return ((self._buffer, size, flags, sender[0]),)
+
+    def is_empty(self) -> bool:
+        """Whether nothing more is there."""
+        try:
+            self._socket.recv_into(self._buffer, 1, MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        return False
+
+    def forget(self) -> None:
+        """Empties the buffer, as far as it was written to: it held keys."""
+        erase(self._buffer, self._filled)
+        self._filled = 0
+
+
+def erase(buffer: bytearray, size: int) -> None:
+    with memoryview(buffer) as view:
+        view[:size] = _ZEROS[:size]
+
+
 class Netlink:
     """One open netlink socket. Takes ownership of ``sock``; after any exception it is to be closed."""
 
@@ -107,8 +149,9 @@ class Netlink:
     header_size: int  # bytes of a message between nlmsghdr and the attributes
     subject: str  # what is read, in a sentence that begins with it
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, inbox: Type[Inbox] = Inbox) -> None:
         self._socket = sock
+        self._inbox = inbox(sock)
         # Not settimeout: with that, Python asks the kernel twice for each datagram.
         seconds, rest = divmod(RECEIVE_TIMEOUT, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(seconds), int(rest * 1e6)))
@@ -116,16 +159,14 @@ class Netlink:
         # The same for all requests, so that equal answers are equal bytes. None is taken for another's: each is received to its
         # end, behind which is nothing, or the socket is closed.
         self._sequence = int.from_bytes(os.urandom(4), "big")
-        self._filled = 0  # bytes of the buffer
-        self._buffer = bytearray(RECEIVE_BUFFER)  # of its own: what is received and recognised is never copied
 
     @classmethod
-    def open(cls: Type[Socket]) -> Socket:
+    def open(cls: Type[Socket], inbox: Type[Inbox] = Inbox) -> Socket:
         """A bound socket in the network namespace of the calling thread."""
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, cls.protocol)
         try:
             sock.bind((0, 0))
-            return cls(sock)
+            return cls(sock, inbox)
         except BaseException:
             sock.close()
             raise
@@ -144,15 +185,12 @@ class Netlink:
         self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
         try:
             datagrams = list(self._receive(answer, recognise))
-            self._expect_silence()
+            # What came behind an end would be taken for a part of the next answer: all requests have one sequence number.
+            if not self._inbox.is_empty():
+                raise Temporary(BEHIND_ITS_END)
             return datagrams
         finally:
-            self._forget()
-
-    def _forget(self) -> None:
-        """Empties the buffer, as far as it was written to: it held keys."""
-        self._buffer[: self._filled] = _ZEROS[: self._filled]
-        self._filled = 0
+            self._inbox.forget()
 
     def _send(self, kind: int, flags: int, body: bytes) -> None:
         header = MESSAGE_HEADER.pack(MESSAGE_HEADER.size + len(body), kind, flags, self._sequence, self._port)
@@ -162,32 +200,42 @@ class Netlink:
         """Datagrams of the current request up to its end: DONE, or the error message that acknowledges it."""
         deadline = 0.0
         number = received = idle = 0
-        while True:
-            size, flags, sender = self._receive_datagram()
-            if sender != 0:
-                raise Temporary("A message of process %d came in place of the kernel's answer" % sender)
-            if flags & MSG_TRUNC:
-                raise Temporary("The kernel's answer did not fit into %d bytes" % RECEIVE_BUFFER)
-            received += size
-            late = False
-            if number % 32 == 31:
-                # Most answers are shorter, and some kernels take long to tell the time.
-                now = time.monotonic()
-                deadline = deadline or now + DUMP_TIMEOUT
-                late = now > deadline
-            if received > DUMP_BYTES or late:
-                raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
-            datagram = recognise(number, self._buffer, size) if recognise is not None else None
-            if datagram is None:
-                datagram = self._datagram(bytes(memoryview(self._buffer)[:size]), answer)
-                for start, stop in datagram.messages:
-                    idle = idle + 1 if start == stop else 0
-                    if idle >= DUMP_IDLE_MESSAGES:
-                        raise MalformedReply("The kernel's answer goes on without saying anything")
-            number += 1
-            yield datagram
-            if datagram.ends:
-                return
+        ended = False
+        while not ended:
+            for buffer, size, flags, sender in self._arrived():
+                if ended:
+                    raise Temporary(BEHIND_ITS_END)
+                if sender != 0:
+                    raise Temporary("A message of process %d came in place of the kernel's answer" % sender)
+                if flags & MSG_TRUNC:
+                    raise Temporary("The kernel's answer did not fit into %d bytes" % len(buffer))
+                received += size
+                late = False
+                if number % 32 == 31:
+                    # Most answers are shorter, and some kernels take long to tell the time.
+                    now = time.monotonic()
+                    deadline = deadline or now + DUMP_TIMEOUT
+                    late = now > deadline
+                if received > DUMP_BYTES or late:
+                    raise Temporary(
+                        "The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES)
+                    )
+                datagram = recognise(number, buffer, size) if recognise is not None else None
+                if datagram is None:
+                    datagram = self._datagram(bytes(memoryview(buffer)[:size]), answer)
+                    for start, stop in datagram.messages:
+                        idle = idle + 1 if start == stop else 0
+                        if idle >= DUMP_IDLE_MESSAGES:
+                            raise MalformedReply("The kernel's answer goes on without saying anything")
+                number += 1
+                ended = datagram.ends
+                yield datagram
+
+    def _arrived(self) -> Sequence[Arrived]:
+        try:
+            return self._inbox.receive()
+        except BlockingIOError:
+            raise Temporary("The kernel did not answer within %g s" % RECEIVE_TIMEOUT) from None
 
     def _datagram(self, data: bytes, answer: int) -> Datagram:
         messages: List[Tuple[int, int]] = []
@@ -205,24 +253,6 @@ class Netlink:
                 raise MalformedReply("The kernel's answer has a message of type %d where %d is due" % (kind, answer))
             messages.append((start + self.header_size, stop))
         return Datagram(data, tuple(messages), ends=False)
-
-    def _expect_silence(self) -> None:
-        """What came behind an end would be taken for a part of the next answer: all requests have one sequence number."""
-        try:
-            self._socket.recv_into(self._buffer, 1, MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        raise Temporary("The kernel's answer goes on behind its end")
-
-    def _receive_datagram(self) -> Tuple[int, int, int]:
-        """Into the buffer; (size, flags, port of the sender)."""
-        try:
-            size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffer])
-        except BlockingIOError:
-            raise Temporary("The kernel did not answer within %g s" % RECEIVE_TIMEOUT) from None
-        if size > self._filled:
-            self._filled = min(size, RECEIVE_BUFFER)
-        return size, flags, sender[0]
 
     def _messages(self, datagram: bytes) -> Iterator[Tuple[int, int, int]]:
         """(type, first byte of the payload, byte after it) of each message in a datagram; none that is doubtful."""

@@ -17,6 +17,7 @@ from operator import ne
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import _collector
+from ._batch import Batch
 from ._delta import FollowedPeers
 from ._layout import HEADER, Layout
 from ._model import Device, Peer
@@ -155,6 +156,8 @@ class _Changes:
 
 class Pages(Decoder):
     """The last dump of an interface, and the device that it was decoded to."""
+
+    inbox = Batch
 
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         super().__init__(scope_name)

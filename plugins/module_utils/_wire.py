@@ -8,11 +8,11 @@ from __future__ import annotations
 import socket
 import struct
 from functools import lru_cache
-from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 from ._errors import MalformedReply, Temporary
 from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Peer, pack_allowed_ip
-from ._netlink import ATTRIBUTE_HEADER, Datagram, attributes
+from ._netlink import ATTRIBUTE_HEADER, Datagram, Inbox, attributes
 from ._reuse import fingerprint
 
 Message = Tuple[bytes, int, int]  # datagram, first byte of the attributes, byte after the last
@@ -112,6 +112,8 @@ LinkState = Callable[[Any], Optional[bool]]
 
 class Decoder:
     """Decodes each dump by itself, for who reads once. ``Pages`` (``_pages.py``) is the one for who reads on and on."""
+
+    inbox: Type[Inbox] = Inbox  # what receives for it
 
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         self._scope_name = scope_name

@@ -26,8 +26,9 @@ SECTIONS = {
     ),
     "floor": (
         "A poll of the kernel against the floor",
-        "The floor is the same dump received and thrown away: what the kernel takes, and nobody can do without. Ours is read and "
-        "diff, each change made. Counters and handshakes of the peers that changed are rewritten in the received bytes, on the way "
+        "The floor is the same dump received and thrown away, a datagram with each system call, as the standard library can: what "
+        "the kernel takes. Ours is read and diff, each change made; it receives up to sixteen datagrams with one call, by which it "
+        "can be below the floor where calls are dear. Counters and handshakes of the peers that changed are rewritten in the received bytes, on the way "
         "to the reader.",
     ),
     "scaling": ("Five times the peers", "Polls of the two devices took turns."),
@@ -37,8 +38,8 @@ SECTIONS = {
         "that goes in turn. nlink is a poll of its "
         "watcher, without the sleep; wgctrl-go is `Device()`, which compares nothing. nlink is compiled: it decodes "
         "and compares all peers at each poll, and one that changed costs it nothing more. Ours looks at what changed, which costs "
-        "Python microseconds for each peer, and makes three system calls beside those of the dump. So ours is the quicker one, but "
-        "for small devices of which much changes.",
+        "Python microseconds for each peer, and makes two system calls beside those of the dump, of which it makes fewer. So ours "
+        "is the quicker one, but for small devices of which much changes.",
     ),
     "tools": (
         "A quiet poll against tools",

@@ -4,19 +4,18 @@
 """Counters and handshakes that rise without traffic: rewritten in the kernel's answer on its way to a reader.
 
 The answer is received as ever, so the kernel's work is in what is timed. What the rewritten datagrams are is made beforehand:
-between socket and reader each is copied over what was received, some microseconds for each 32 KiB, counted against the reader.
+between inbox and reader each is copied over what was received, some microseconds for each 32 KiB, counted against the reader.
 """
 
 from __future__ import annotations
 
 import random
-import socket
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import attributes
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import Arrived, Inbox, attributes
 
 GROWN = 4  # polls after which the kernel's messages have grown to the buffer
 MESSAGE_HEADERS = 16 + 4  # nlmsghdr, genlmsghdr
@@ -100,46 +99,47 @@ class RewrittenDump:
 
 
 def rewrite(reader: Any) -> RewrittenDump:
-    """Puts itself between a reader of the kernel and its socket, for as long as the socket is open."""
+    """Puts itself between a reader of the kernel and its inbox, for as long as its socket is open."""
     if not isinstance(reader, KernelReader):
         raise TypeError("it reads no interface of the kernel")
     reader.read()
     netlink = reader._netlink
     if netlink is None:
         raise RuntimeError("the reader has no open socket")
-    between = Rewriting(netlink._socket)
-    netlink._socket = between  # type: ignore[assignment]
+    between = Rewriting(netlink._inbox)
+    netlink._inbox = between
     for _number in range(GROWN):
         reader.read()
     between.dump = RewrittenDump(between.recording)
     return between.dump
 
 
-class Rewriting:
-    """Stands for a reader's socket. What is received is what ``dump`` has at that place, once there is one."""
+class Rewriting(Inbox):
+    """Stands for a reader's inbox. What is received is what ``dump`` has at that place, once there is one."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, inbox: Inbox) -> None:
+        """Takes its place; it is the one that receives."""
+        self._inbox = inbox
         self.recording: list[bytes] = []
         self.dump: RewrittenDump | None = None
-        self._number = 0
+        self._number = 0  # of the next datagram
+        self._begins = True
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
+    def receive(self) -> Sequence[Arrived]:
+        if self._begins:
+            self._begins, self._number = False, 0
+            self.recording.clear()
+        arrived = self._inbox.receive()
+        for buffer, size, _flags, _sender in arrived:
+            self._rewrite(buffer, size)
+        return arrived
 
-    def send(self, data: bytes) -> int:
-        self._number = 0
-        self.recording.clear()
-        return self._socket.send(data)
+    def is_empty(self) -> bool:
+        return self._inbox.is_empty()
 
-    def recvmsg_into(self, buffers: Sequence[bytearray], *rest: int) -> tuple[int, list, int, tuple]:
-        answer = self._socket.recvmsg_into(buffers, *rest)
-        self._rewrite(buffers[0], answer[0])
-        return answer
-
-    def recv_into(self, buffer: bytearray, *rest: int) -> int:
-        # Of a reader that asks whether there is more.
-        return self._socket.recv_into(buffer, *rest)
+    def forget(self) -> None:
+        self._begins = True
+        self._inbox.forget()
 
     def _rewrite(self, buffer: bytearray, size: int) -> None:
         if self.dump is None:

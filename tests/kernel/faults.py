@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import encode_key
@@ -21,7 +22,9 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     GENERIC_HEADER,
     GENL_ID_CTRL,
     MESSAGE_HEADER,
+    Arrived,
     GenericNetlink,
+    Inbox,
     attributes,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
@@ -88,7 +91,7 @@ class Dumps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pages: list[list[list[str]]] = []  # of each dump, of each of its pages
         self.between: Callable[[int], None] = lambda _page: None
-        dump, receive = GenericNetlink.dump, GenericNetlink._receive_datagram
+        dump, receive = GenericNetlink.dump, Inbox.receive
 
         def watched_dump(netlink: GenericNetlink, *arguments: Any) -> list:
             self.pages.append([])
@@ -98,15 +101,19 @@ class Dumps:
                 self._take_the_rest(netlink)
                 raise
 
-        def watched_receive(netlink: GenericNetlink) -> tuple:
-            answer = receive(netlink)
-            if self.pages and (keys := _peers_in(bytes(netlink._buffer[: answer[0]]))):
+        def watched_receive(inbox: Inbox) -> Sequence[Arrived]:
+            ((buffer, size, *_rest),) = arrived = receive(inbox)
+            if self.pages and (keys := _peers_in(bytes(buffer[:size]))):
                 self.pages[-1].append(keys)
                 self.between(len(self.pages[-1]))
-            return answer
+            return arrived
 
         monkeypatch.setattr(GenericNetlink, "dump", watched_dump)
-        monkeypatch.setattr(GenericNetlink, "_receive_datagram", watched_receive)
+        # A batch is one call into the kernel: nobody gets between its pages.
+        for name in ("receive", "is_empty", "forget"):
+            monkeypatch.setattr(Batch, name, getattr(Inbox, name))
+        for kind in (Inbox, Batch):
+            monkeypatch.setattr(kind, "receive", watched_receive)
 
     def _take_the_rest(self, netlink: GenericNetlink) -> None:
         """What the reader would have got, had it gone on. Each receive makes the kernel write a page, so it is there at once."""

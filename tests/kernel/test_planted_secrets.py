@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._gather import GatherOptions, gather
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import Arrived, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
@@ -44,16 +45,23 @@ def debug_log(tmp_path: Path) -> Iterator[Path]:
 def spoil_received(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> list[bytes]:
     """From here on what comes from the kernel arrives spoiled; the list gets what the kernel said."""
     said: list[bytes] = []
-    receive = GenericNetlink._receive_datagram
 
-    def spoiled(netlink: GenericNetlink) -> tuple:
-        size, *rest = receive(netlink)
-        said.append(bytes(netlink._buffer[:size]))
-        arrives = chance.choice(mutate.OF_DATAGRAM)(chance, said[-1])
-        netlink._buffer[: len(arrives)] = arrives
-        return (len(arrives), *rest)
+    def spoil(kind: type[Inbox]) -> None:
+        receive = kind.receive
 
-    monkeypatch.setattr(GenericNetlink, "_receive_datagram", spoiled)
+        def spoiled(inbox: Inbox) -> list[Arrived]:
+            found = []
+            for buffer, size, flags, sender in receive(inbox):
+                said.append(bytes(buffer[:size]))
+                arrives = chance.choice(mutate.OF_DATAGRAM)(chance, said[-1])
+                buffer[: len(arrives)] = arrives
+                found.append((buffer, len(arrives), flags, sender))
+            return found
+
+        monkeypatch.setattr(kind, "receive", spoiled)
+
+    for kind in (Inbox, Batch):
+        spoil(kind)
     monkeypatch.setattr(_netlink, "BACKOFF", 0)
     monkeypatch.setattr(_netlink, "ATTEMPTS", 2)
     monkeypatch.setattr("ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink.RECEIVE_TIMEOUT", 0.2)

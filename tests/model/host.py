@@ -35,7 +35,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from unit.watching import FakeClock
-from unit.wire import SCALARS, Frame, KernelSocket, allowed_ip, family, more_bytes, sockaddr
+from unit.wire import SCALARS, Frame, KernelSocket, Together, allowed_ip, family, more_bytes, sockaddr
 
 Place = Tuple[Optional[str], str]  # namespace, interface
 Facts = Dict[str, Any]
@@ -295,7 +295,7 @@ class Namespace:
             raise MissingNamespace("There is no network namespace")
 
     def run(self, _open: Callable[[], Any]) -> GenericNetlink:
-        return GenericNetlink(KernelSocket(self))  # type: ignore[arg-type]
+        return GenericNetlink(KernelSocket(self), Together)  # type: ignore[arg-type]
 
     def answer(self, kind: int, frame: Frame) -> list[bytes]:
         return self._host.answer(self._place, kind, frame)

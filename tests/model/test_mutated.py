@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _userspace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Unreadable, WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
@@ -150,7 +151,7 @@ class Namespace:
         return ""
 
     def run(self, _open: Callable[[], Any]) -> GenericNetlink:
-        netlink = self._kernel.open()
+        netlink = self._kernel.open(Batch)
         # Random otherwise, and a spoiled answer may have it in the place of another value: then no case was one case.
         netlink._sequence = 0x0BADCAFE
         return netlink

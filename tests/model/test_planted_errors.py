@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments, _netlink, _pages, _userspace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
@@ -48,7 +49,7 @@ def kernel_readers(_folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: bool) 
         return [one._replace(data=one.data.replace(prepared, number)) for one in whole]
 
     namespace, kernel = Namespace(None), Kernel(answer)
-    monkeypatch.setattr(namespace, "run", lambda _open: kernel.open())
+    monkeypatch.setattr(namespace, "run", lambda _open: kernel.open(Batch))
     monkeypatch.setattr(namespace, "link", lambda _name: (IFINDEX, True))
     monkeypatch.setattr(namespace, "link_name", str)
     monkeypatch.setattr(_netlink, "BACKOFF", 0)

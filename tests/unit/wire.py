@@ -11,6 +11,7 @@ import struct
 from typing import Any, Callable, NamedTuple, Sequence, TypeVar, Union
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import MANY, Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_ATTR_FAMILY_ID,
@@ -20,7 +21,9 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
     NLMSG_ERROR,
+    Arrived,
     GenericNetlink,
+    Inbox,
     Netlink,
     attribute,
 )
@@ -168,9 +171,9 @@ class Kernel:
         self.opened: list[KernelSocket] = []
         self.requests: list[int] = []  # the family asked for, by number
 
-    def open(self, kind: type[Socket] = GenericNetlink) -> Socket:  # type: ignore[assignment]
+    def open(self, inbox: type[Inbox] = Inbox, kind: type[Socket] = GenericNetlink) -> Socket:  # type: ignore[assignment]
         self.opened.append(KernelSocket(self))
-        return kind(self.opened[-1])  # type: ignore[arg-type]
+        return kind(self.opened[-1], Together if inbox is Batch else inbox)  # type: ignore[arg-type]
 
     def answer(self, kind: int, frame: Frame) -> Sequence[Datagram | bytes]:
         self.requests.append(kind)
@@ -219,3 +222,34 @@ class KernelSocket:
         taken = data[: len(buffer)]
         buffer[: len(taken)] = taken
         return len(taken), [], flags | (socket.MSG_TRUNC if len(data) > len(taken) else 0), (sender, 0)
+
+
+class Together(Inbox):
+    """What Batch is to Netlink, where the socket is a KernelSocket: it hands out all that is there, up to so many."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._buffers = [self._buffer]
+        self._full = False
+
+    def receive(self) -> Sequence[Arrived]:
+        arrived: list[Arrived] = []
+        while len(arrived) < MANY:
+            if len(arrived) == len(self._buffers):
+                self._buffers.append(bytearray(self.room))
+            try:
+                size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffers[len(arrived)]])
+            except BlockingIOError:
+                if not arrived:
+                    raise
+                break
+            arrived.append((self._buffers[len(arrived)], size, flags, sender[0]))
+        self._full = len(arrived) == MANY
+        return arrived
+
+    def is_empty(self) -> bool:
+        return not self._full or super().is_empty()
+
+    def forget(self) -> None:
+        for buffer in self._buffers:
+            buffer[:] = bytes(len(buffer))

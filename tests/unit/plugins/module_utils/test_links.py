@@ -64,7 +64,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]]
 
     def find(*answers: Answer) -> list[str]:
         kernels.append(kernel := Kernel(*answers))
-        monkeypatch.setattr(RouteNetlink, "open", lambda: kernel.open(RouteNetlink))
+        monkeypatch.setattr(RouteNetlink, "open", lambda: kernel.open(kind=RouteNetlink))
         return kernel_interfaces(Namespace(None))
 
     yield find
@@ -89,7 +89,7 @@ def test_kernels_of_all_ages_are_understood(found: Found, nested: int) -> None:
 
 def test_the_kernel_is_asked_for_wireguard_alone_and_for_no_counters() -> None:
     kernel = Kernel(listing())
-    kernel.open(RouteNetlink).wireguard_links()
+    kernel.open(kind=RouteNetlink).wireguard_links()
     (request,) = kernel.opened[0].sent
     length, kind, flags, _sequence, _port = MESSAGE_HEADER.unpack_from(request)
     assert (length, kind, flags) == (len(request), RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP)

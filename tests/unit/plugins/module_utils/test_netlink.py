@@ -11,26 +11,39 @@ import struct
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     GENL_ID_CTRL,
     NLM_F_DUMP_INTR,
     NLMSG_NOOP,
     NLMSG_OVERRUN,
+    Inbox,
     attribute,
     attributes,
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.wire import FAMILY, Answer, Datagram, Frame, Kernel, dump, refusal
+from unit.wire import FAMILY, Answer, Datagram, Frame, Kernel, Together, dump, refusal
 
 BODY = attribute(1, b"what stands in it")
 
 
 def dumped(answer: Answer) -> list[bytes]:
-    """The payload of each message of a dump that is answered so."""
-    netlink = Kernel(answer).open()
-    return [one.data[start:stop] for one in netlink.dump(FAMILY, 0, 1, b"") for start, stop in one.messages]
+    """The payload of each message of a dump that is answered so: the same whether datagrams come one by one or together."""
+    one_by_one, together = _outcome(answer, Inbox), _outcome(answer, Together)
+    assert str(one_by_one) == str(together)
+    if isinstance(together, Exception):
+        raise together
+    return together
+
+
+def _outcome(answer: Answer, inbox: type[Inbox]) -> list[bytes] | Exception:
+    netlink = Kernel(answer).open(inbox)
+    try:
+        return [one.data[start:stop] for one in netlink.dump(FAMILY, 0, 1, b"") for start, stop in one.messages]
+    except (Temporary, MalformedReply, OSError) as error:
+        return error
 
 
 def test_a_dump_is_the_payload_of_its_messages() -> None:
@@ -167,16 +180,18 @@ def test_an_answer_without_a_number_is_an_error() -> None:
 
 def test_the_answer_to_the_first_request_is_read_to_its_end() -> None:
     """Else the acknowledgement would be taken for the dump's first message."""
-    netlink = Kernel(dump(BODY)).open()
-    netlink.family("wireguard")
-    assert [len(one.messages) for one in netlink.dump(FAMILY, 0, 1, b"")] == [1, 0]
+    for inbox in (Inbox, Together):
+        netlink = Kernel(dump(BODY)).open(inbox)
+        netlink.family("wireguard")
+        assert [len(one.messages) for one in netlink.dump(FAMILY, 0, 1, b"")] == [1, 0]
 
 
 # --- the real socket
 
 
-def test_the_kernel_of_this_host_knows_the_family_of_families() -> None:
-    netlink = _netlink.GenericNetlink.open()
+@pytest.mark.parametrize("inbox", [Inbox, Batch])
+def test_the_kernel_of_this_host_knows_the_family_of_families(inbox: type[Inbox]) -> None:
+    netlink = _netlink.GenericNetlink.open(inbox)
     try:
         assert netlink.family("nlctrl") == GENL_ID_CTRL
         with pytest.raises(FileNotFoundError):

@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, wirewatch developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many datagrams for one system call, over real sockets: what comes one by one comes together, and nothing else."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import struct
+from typing import Iterator, NamedTuple
+
+import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import FEW, MANY, Batch
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
+    CTRL_CMD_GETFAMILY,
+    GENL_ID_CTRL,
+    MSG_TRUNC,
+    GenericNetlink,
+    Inbox,
+)
+
+
+class Pair(NamedTuple):
+    """Two ends that keep datagrams apart, as netlink does; the sender of what comes from the one has no port."""
+
+    kernel: socket.socket
+    reader: socket.socket
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    kernel, reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with kernel, reader:
+        yield Pair(kernel, reader)
+
+
+def taken(inbox: Inbox) -> list[bytes]:
+    return [bytes(buffer[:size]) for buffer, size, _flags, _sender in inbox.receive()]
+
+
+def numbered(count: int) -> list[bytes]:
+    return [b"%d" % number * 100 for number in range(count)]
+
+
+def test_what_is_there_comes_with_one_call_as_far_as_there_is_room(pair: Pair) -> None:
+    inbox, sent = Batch(pair.reader), numbered(3 * MANY)
+    for data in sent:
+        pair.kernel.send(data)
+    batches = []
+    while sum(map(len, batches)) < len(sent):
+        batches.append(taken(inbox))
+    assert [data for batch in batches for data in batch] == sent
+    sizes = [len(batch) for batch in batches]
+    assert sizes[0] == FEW
+    assert max(sizes) == MANY
+    assert sizes[:-1] == sorted(sizes[:-1])
+
+
+def test_who_asks_is_told_whether_more_is_there(pair: Pair) -> None:
+    inbox = Batch(pair.reader)
+    pair.kernel.send(b"one")
+    assert taken(inbox) == [b"one"]
+    assert inbox.is_empty(), "the call had room for another"
+    for data in numbered(FEW + 1):
+        pair.kernel.send(data)
+    assert taken(inbox) == numbered(FEW)
+    assert not inbox.is_empty()
+
+
+def test_a_batch_that_fills_the_room_may_be_all(pair: Pair) -> None:
+    inbox = Batch(pair.reader)
+    for data in numbered(FEW):
+        pair.kernel.send(data)
+    assert taken(inbox) == numbered(FEW)
+    assert inbox.is_empty()
+
+
+def test_it_waits_for_the_first_one_and_for_no_longer_than_the_socket_does(pair: Pair) -> None:
+    pair.reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 10_000))
+    inbox = Batch(pair.reader)
+    with pytest.raises(BlockingIOError):
+        inbox.receive()
+    pair.kernel.send(b"late")
+    assert taken(inbox) == [b"late"]
+
+
+def test_a_signal_does_not_end_the_wait(pair: Pair) -> None:
+    came = []
+
+    def handler(_number: int, _frame: object) -> None:
+        came.append("signal")
+        pair.kernel.send(b"after the signal")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        assert taken(Batch(pair.reader)) == [b"after the signal"]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert came == ["signal"]
+
+
+def test_a_signal_that_raises_ends_the_wait(pair: Pair) -> None:
+    class Stop(Exception):
+        pass
+
+    def handler(_number: int, _frame: object) -> None:
+        raise Stop
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(Stop):
+            Batch(pair.reader).receive()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_does_not_fit_is_marked(pair: Pair) -> None:
+    inbox = Batch(pair.reader)
+    pair.kernel.send(b"x" * (inbox.room + 1))
+    pair.kernel.send(b"fits")
+    (first, second) = inbox.receive()
+    assert (first[1], first[2] & MSG_TRUNC) == (inbox.room, MSG_TRUNC)
+    assert (bytes(second[0][: second[1]]), second[2] & MSG_TRUNC) == (b"fits", 0)
+
+
+def test_the_senders_port_is_told() -> None:
+    """Which is how a stranger's message is told from the kernel's."""
+    with GenericNetlink.open(Batch)._socket as reader, GenericNetlink.open()._socket as stranger:
+        port = stranger.getsockname()[0]
+        stranger.sendto(b"not of the kernel", (reader.getsockname()[0], 0))
+        ((_buffer, _size, _flags, sender),) = Batch(reader).receive()
+    assert sender == port
+
+
+def test_a_closed_socket_is_an_error(pair: Pair) -> None:
+    inbox = Batch(pair.reader)
+    pair.reader.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        inbox.receive()
+
+
+def test_what_was_received_is_forgotten(pair: Pair) -> None:
+    inbox = Batch(pair.reader)
+    for _round in range(5):
+        for data in numbered(MANY):
+            pair.kernel.send(data)
+        while True:
+            inbox.receive()
+            if inbox.is_empty():
+                break
+        assert any(map(any, inbox._buffers))
+        inbox.forget()
+        assert not any(map(any, inbox._buffers))
+    assert len(inbox._buffers) == MANY
+
+
+def test_a_dump_of_the_kernel_is_the_same_either_way() -> None:
+    """All families of generic netlink, which every kernel has."""
+    found = []
+    for inbox in (Inbox, Batch):
+        netlink = GenericNetlink.open(inbox)
+        try:
+            for _round in range(3):
+                datagrams = netlink.dump(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 2, b"")
+                found.append([one.data[start:stop] for one in datagrams for start, stop in one.messages])
+        finally:
+            netlink.close()
+    assert found == found[:1] * 6
+    assert any(b"nlctrl\0" in body for body in found[0])

@@ -8,10 +8,10 @@ from __future__ import annotations
 from binascii import b2a_base64
 from functools import partial
 from itertools import chain
-from typing import Any, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from . import _event as event_types
-from ._delta import Delta, Peers, delta
+from ._delta import Delta, FollowedPeers, delta
 from ._event import Change
 from ._model import Device, Peer, sort_by_key
 from ._record import sorted_peers
@@ -66,29 +66,41 @@ def _of_those_that_stayed(previous: Device, current: Device, found: Delta) -> It
             for before, after in zip(found.before, found.after)
             if before[:6] != after[:6] or after[6] < before[6] or after[7] < before[7]
         ]
-    return _changed(previous.peers, current, sort_by_key(told), made_anew)
+    now = current.peers
+    pairs: Iterable[Tuple[Peer, Peer]]
+    if isinstance(now, FollowedPeers) and now.follow(previous.peers) and len(told) * SHARE > len(now):
+        pairs = now.in_order(previous.peers)
+    else:
+        sort_by_key(told)
+        pairs = zip([previous.peers[peer[0]] for peer in told], told)
+    return _changed(pairs, current, made_anew)
 
 
-def _changed(previous: Peers, device: Device, peers: Sequence[Peer], made_anew: bool) -> Iterator[Change]:
-    for after in peers:
-        before = previous[after[0]]
-        _key, secret, endpoint, allowed_ips, keepalive, handshake, rx, tx = before
+SHARE = 4  # of so many peers one is to be told of, and going through all of them is quicker than to sort those
+
+
+def _changed(pairs: Iterable[Tuple[Peer, Peer]], device: Device, made_anew: bool) -> Iterator[Change]:
+    for before, after in pairs:
+        if before is after and not made_anew:
+            continue
+        _key, secret, endpoint, allowed_ips, keepalive, handshake, rx, tx = after
+        _key, old_secret, old_endpoint, old_allowed_ips, old_keepalive, old_handshake, old_rx, old_tx = before
         if (
             made_anew
-            or allowed_ips != after[3]
-            or keepalive != after[4]
-            or secret != after[1]
-            or (handshake and not after[5])
-            or after[6] < rx
-            or after[7] < tx
+            or rx < old_rx
+            or tx < old_tx
+            or allowed_ips is not old_allowed_ips
+            or keepalive != old_keepalive
+            or secret is not old_secret
+            or (old_handshake and not handshake)
         ):
             yield from peer_changes(before, after, device, made_anew)
             continue
         # The usual case, of hundreds at each poll of a busy hub.
-        if endpoint != after[2]:
-            yield _change((_ENDPOINT, device, after, endpoint, after[2], None, None, False, _NOT_KNOWN))
-        if handshake != after[5]:
-            yield _change((_HANDSHAKE, device, after, handshake, after[5], None, None, False, _NOT_KNOWN))
+        if endpoint != old_endpoint:
+            yield _change((_ENDPOINT, device, after, old_endpoint, endpoint, None, None, False, _NOT_KNOWN))
+        if handshake != old_handshake:
+            yield _change((_HANDSHAKE, device, after, old_handshake, handshake, None, None, False, _NOT_KNOWN))
 
 
 _NOT_KNOWN = Change._field_defaults["liveness"]

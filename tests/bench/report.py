@@ -28,8 +28,8 @@ SECTIONS = {
         "A poll of the kernel against the floor",
         "The floor is the same dump received and thrown away, a datagram with each system call, as the standard library can: what "
         "the kernel takes. Ours is read and diff, each change made; it receives up to sixteen datagrams with one call, by which it "
-        "can be below the floor where calls are dear. Counters and handshakes of the peers that changed are rewritten in the received bytes, on the way "
-        "to the reader.",
+        "can be below the floor where calls are dear. Counters and handshakes of the peers that changed are rewritten in the "
+        "received bytes, on the way to the reader.",
     ),
     "scaling": ("Five times the peers", "Polls of the two devices took turns."),
     "others": (

@@ -11,7 +11,9 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _layout, _netlink, _pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._delta import delta
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import SHARE, diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from model.host import Host, Interface
 from model.host import Namespace as HostNamespace
@@ -59,6 +61,11 @@ def _be_busy(interface: Interface, chance: random.Random) -> None:
             peer.endpoint = (peer.endpoint[0], chance.randrange(1, 9))
 
 
+def _plain(device: Device) -> Device:
+    """The same, with peers that know nothing of what came before."""
+    return device._replace(peers=dict(device.peers))
+
+
 def test_a_followed_dump_is_what_a_fresh_reader_decodes(
     full: bool, figure: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,7 +91,7 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
     chance = random.Random(SEED)
     host = Host(random.Random(SEED))
     reader = None
-    told_by_itself = 0
+    told_by_itself = told_in_order = 0
     for number in range(polls):
         if reader is None or number % 500 == 0:
             host.interfaces.clear()
@@ -109,6 +116,8 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
         assert device is before or device != before
         found, plain = delta(before.peers, device.peers), delta(dict(before.peers), dict(device.peers))
         assert [sorted(some) for some in found] == [sorted(some) for some in plain]
+        assert diff(before, device) == diff(_plain(before), _plain(device))
+        told_in_order += len(found.after) * SHARE > len(device.peers)
         told_by_itself += found.after != [] and device.peers.origin is before.peers.mark  # type: ignore[attr-defined]
         for page in reader._decoder._pages:
             assert page is not None
@@ -119,5 +128,6 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
     assert ways["followed"] > polls / 4
     assert ways["together"] > polls / 100, "several peers of one datagram at once"
     assert told_by_itself > polls / 10, "snapshots that know what changed"
+    assert told_in_order > polls / 10, "enough peers for all to be gone through in the order of their keys"
     ways_taken = f"{ways['followed']} of them followed, {ways['together']} times several peers at once"
     figure(f"{polls} polls, {ways_taken}, 0 other than decoded afresh")

@@ -16,7 +16,7 @@ import socket
 import struct
 from typing import Sequence
 
-from ._netlink import Arrived, Inbox, erase
+from ._inbox import Arrived, Inbox, erase
 
 FEW, MANY = 2, 16  # datagrams at once: at first, and at most
 

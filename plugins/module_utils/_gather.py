@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence
+from functools import partial
+from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 from ._discovery import find, is_glob, match
 from ._errors import InterfaceGone, WireGuardError
@@ -45,6 +46,7 @@ def gather(options: GatherOptions) -> List[Record]:
     try:
         found = find(namespace, options.backend) if any(is_glob(pattern) for pattern in options.patterns) else []
         only = None if options.peers is None else frozenset(options.peers)
+        state_of = partial(_state, options.liveness)
         records: List[Record] = []
         for interface in match(options.patterns, found):
             reader = InterfaceReader(namespace, interface, options.backend)
@@ -58,7 +60,7 @@ def gather(options: GatherOptions) -> List[Record]:
                 raise GatherError(str(error), records) from None
             finally:
                 reader.close()
-            records.append(device_record(device, time.time_ns(), _state_of(options), options.names, only))
+            records.append(device_record(device, time.time_ns(), state_of, options.names, only))
         return records
     finally:
         namespace.close()
@@ -73,8 +75,5 @@ def with_existing(sentence: str, namespace: Namespace, backend: str = AUTO) -> s
     return "%s. WireGuard interfaces%s: %s" % (sentence, str(namespace) or " here", ", ".join(found) or "none")
 
 
-def _state_of(options: GatherOptions) -> Callable[[Device, Peer, int], str]:
-    def state_of(device: Device, peer: Peer, now_ns: int) -> str:
-        return snapshot_state(device, peer, wall_age(peer, now_ns), options.liveness)
-
-    return state_of
+def _state(options: LivenessOptions, device: Device, peer: Peer, now_ns: int) -> str:
+    return snapshot_state(device, peer, wall_age(peer, now_ns), options)

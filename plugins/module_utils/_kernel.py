@@ -11,6 +11,7 @@ import time
 from functools import partial
 from typing import Callable, List, Optional, Type
 
+from ._decoder import Decoder
 from ._errors import (
     InterfaceGone,
     MalformedReply,
@@ -23,7 +24,6 @@ from ._errors import (
 from ._model import KERNEL, Device
 from ._netlink import TEMPORARY_ERRORS, Datagram, GenericNetlink, attribute, repeated
 from ._netns import Namespace
-from ._wire import Decoder
 
 FAMILY = "wireguard"
 FAMILY_VERSION = 1

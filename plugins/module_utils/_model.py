@@ -4,7 +4,7 @@
 """Device and Peer: what one poll sees. Plain immutable values; how they look as JSON is in ``_record.py``.
 
 A peer that did not change between two polls is the same object in both snapshots, and so is a device; readers
-guarantee that (``_reuse.py``), so a comparison may start with ``is``.
+guarantee that (``_following.py``), so a comparison may start with ``is``.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ import time
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar
 
 from ._errors import MalformedReply, Temporary
+from ._inbox import MSG_TRUNC, Arrived, Inbox
 
 NETLINK_GENERIC = 16
-RECEIVE_BUFFER = 64 * 1024  # bytes; a dump message grows to at most 32 KiB, and a smaller buffer truncates it
 RECEIVE_TIMEOUT = 5.0  # seconds for one datagram: the kernel answers at once, but may wait for the RTNL lock
 DUMP_TIMEOUT = 60.0  # seconds for a whole dump
 DUMP_BYTES = 1 << 30  # one million peers are about 300 MB
@@ -42,11 +42,6 @@ GENERIC_HEADER = struct.Struct("=BBH")  # genlmsghdr: command, version, reserved
 ATTRIBUTE_HEADER = struct.Struct("=HH")  # nlattr: length, type
 ERROR_CODE = struct.Struct("=i")
 MAX_ERRNO = 4095  # include/linux/err.h
-MSG_TRUNC, MSG_DONTWAIT = (
-    int(socket.MSG_TRUNC),
-    int(socket.MSG_DONTWAIT),
-)  # as flags of an enum they cost 2 us each time
-_ZEROS = memoryview(bytes(RECEIVE_BUFFER))
 
 Attribute = Tuple[int, int, int]  # type, first byte, byte after the last
 
@@ -65,8 +60,6 @@ Socket = TypeVar("Socket", bound="Netlink")
 
 # Given the number of a datagram in its answer, a buffer and how many bytes of that it has.
 Recognise = Callable[[int, bytearray, int], Optional[Datagram]]
-
-Arrived = Tuple[bytearray, int, int, int]  # a datagram: where it is, bytes, flags, port of its sender
 
 
 def attributes(buffer: bytes, start: int, stop: int) -> Iterator[Attribute]:
@@ -101,45 +94,6 @@ def repeated(read: Callable[[], Result], where: str, sleep: Callable[[float], No
         except Temporary as error:
             reason = str(error)
     raise Temporary("%s, %d times in a row, for %s" % (reason, ATTEMPTS, where))
-
-
-class Inbox:
-    """Receives one datagram after the other, into one buffer: what is received and recognised is never copied.
-
-    ``Batch`` (``_batch.py``) is the one for who reads on and on.
-    """
-
-    room = RECEIVE_BUFFER
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._buffer = bytearray(self.room)
-        self._filled = 0  # bytes of it
-
-    def receive(self) -> Sequence[Arrived]:
-        """What is there, one at least; it is valid until the next call. BlockingIOError after the socket's time-out."""
-        size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffer])
-        if size > self._filled:
-            self._filled = size
-        return ((self._buffer, size, flags, sender[0]),)
-
-    def is_empty(self) -> bool:
-        """Whether nothing more is there."""
-        try:
-            self._socket.recv_into(self._buffer, 1, MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        return False
-
-    def forget(self) -> None:
-        """Empties the buffer, as far as it was written to: it held keys."""
-        erase(self._buffer, self._filled)
-        self._filled = 0
-
-
-def erase(buffer: bytearray, size: int) -> None:
-    with memoryview(buffer) as view:
-        view[:size] = _ZEROS[:size]
 
 
 class Netlink:

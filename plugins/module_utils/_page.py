@@ -11,10 +11,10 @@ from itertools import compress
 from operator import ne
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from ._fingerprint import fingerprint
 from ._layout import layout_of
 from ._model import Peer
 from ._netlink import Datagram
-from ._reuse import fingerprint
 from ._wire import NO_KEY, Places
 
 

@@ -18,13 +18,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Se
 
 from . import _collector
 from ._batch import Batch
+from ._decoder import Decoder, LinkState
 from ._delta import FollowedPeers
+from ._fingerprint import fingerprint
 from ._layout import HEADER, Layout
 from ._model import Device, Peer
 from ._netlink import Datagram
 from ._page import GROUP, Cut, Field, Page, Plan
-from ._reuse import fingerprint
-from ._wire import NO_KEY, Decoder, DeviceBytes, LinkState, PeerBytes, Places, decode_peer, peer_key
+from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
 
 AT_ONCE = 1024  # fields that are read together, some 200 bytes each
 

@@ -12,9 +12,9 @@ from . import _handover, _options, _wait_options
 from ._clock import Clock
 from ._discovery import check_interfaces, is_glob
 from ._errors import InterfaceGone, InvalidArgument
+from ._following import FOLLOWING
 from ._gather import with_existing
 from ._netns import Namespace
-from ._pages import Pages
 from ._reader import InterfaceReader
 from ._wait import Wait, WaitOptions
 
@@ -44,7 +44,7 @@ def watch_peers(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     records, part = _handover.asked_for(params["baseline"])
     baseline = _wait_options.baseline("baseline", records, interface, params["netns"])
     namespace = Namespace(params["netns"])
-    reader = InterfaceReader(namespace, interface, params["backend"], decoder=Pages)
+    reader = InterfaceReader(namespace, interface, params["backend"], ways=FOLLOWING)
     try:
         outcome = Wait(reader, options, baseline, Clock()).run(part)
     except InterfaceGone as error:

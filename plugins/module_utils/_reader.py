@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Optional, Type, Union
+from typing import Callable, NamedTuple, Optional, Type, Union
 
+from ._decoder import Decoder
 from ._errors import (
     InterfaceGone,
     MalformedReply,
@@ -20,11 +21,21 @@ from ._errors import (
 from ._kernel import KernelReader
 from ._model import KERNEL, USERSPACE, Device
 from ._netns import Namespace
-from ._userspace import SOCKET_DIRECTORY, UserspaceReader, socket_path
-from ._wire import Decoder
+from ._userspace import SOCKET_DIRECTORY, Afresh, Answer, UserspaceReader, socket_path
 
 AUTO = "auto"
 BACKENDS = (AUTO, KERNEL, USERSPACE)
+
+
+class Ways(NamedTuple):
+    """How answers are taken in: each by itself, for who reads once. ``_following.py`` has those for who reads on and on."""
+
+    decoder: Type[Decoder] = Decoder  # of the kernel's, see KernelReader
+    memory: Type[Afresh] = Afresh  # of a daemon's, see UserspaceReader
+    aside: Optional[Callable[..., Callable[[], Answer]]] = None  # likewise
+
+
+ONCE = Ways()
 
 
 class InterfaceReader:
@@ -40,16 +51,13 @@ class InterfaceReader:
         interface: str,
         backend: str = AUTO,
         directory: str = SOCKET_DIRECTORY,
-        patience: Optional[float] = None,
-        decoder: Type[Decoder] = Decoder,
+        ways: Ways = ONCE,
     ) -> None:
-        """``patience`` is for a daemon's answer, see UserspaceReader; ``decoder`` for the kernel's, see KernelReader."""
         self.namespace = namespace
         self.interface = interface
         self.backend = backend
         self._directory = directory
-        self._patience = patience
-        self._decoder = decoder
+        self._ways = ways
         self._last: Optional[Union[KernelReader, UserspaceReader]] = None
         self._generation = namespace.generation
 
@@ -91,7 +99,7 @@ class InterfaceReader:
         if self.backend == USERSPACE:
             return self._keep(self._userspace())
         try:
-            return self._keep(lambda: KernelReader(self.namespace, self.interface, self._decoder))
+            return self._keep(lambda: KernelReader(self.namespace, self.interface, self._ways.decoder))
         except (InterfaceGone, NotWireGuard, NoKernelModule) as error:
             if self.backend == AUTO and self._socket_is_ours(error):
                 return self._keep(self._userspace())
@@ -111,7 +119,8 @@ class InterfaceReader:
         return device
 
     def _userspace(self) -> Callable[[], UserspaceReader]:
-        return lambda: UserspaceReader(self.namespace, self.interface, self._directory, patience=self._patience)
+        _decoder, memory, aside = self._ways
+        return lambda: UserspaceReader(self.namespace, self.interface, self._directory, memory=memory, aside=aside)
 
     def _socket_is_ours(self, error: WireGuardError) -> bool:
         """Sockets are found by file, from every namespace; what tells a namespace's own is that the link is there."""

@@ -1,32 +1,22 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory between two polls of one interface: what did not change stays the same object.
+"""Memory between two polls of a daemon: what did not change stays the same object.
 
-Bytes with a secret in them are never kept: they are compared by a hash under a random key of this process.
+Texts with a secret in them are never kept: they are compared by a hash under a random key of this process.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from typing import Callable, Dict, Optional, Sequence, Union
+from typing import Callable, Dict, Optional, Sequence
 
 from ._errors import MalformedReply
+from ._fingerprint import fingerprint
 from ._model import Device, Peer
-
-_PROCESS_KEY = os.urandom(32)
-
-
-def fingerprint(*parts: Union[bytes, bytearray]) -> bytes:
-    """16 bytes that tell two secrets apart within this process and mean nothing outside of it."""
-    digest = hashlib.blake2b(key=_PROCESS_KEY, digest_size=16)
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+from ._userspace import SECOND_TIME, Afresh
 
 
-class Reuse:
+class Reuse(Afresh):
     """Hands out last poll's objects where they still hold."""
 
     def __init__(self) -> None:
@@ -60,7 +50,7 @@ class Reuse:
                     peer = before[peer.public_key]
             marks[mark] = peers[peer.public_key] = peer
         if len(peers) < len(texts):
-            raise MalformedReply("The daemon's answer names a peer for the second time")
+            raise MalformedReply(SECOND_TIME)
         self._known = marks
         if peers.keys() != before.keys():
             return peers

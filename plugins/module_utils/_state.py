@@ -23,7 +23,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 from ._errors import InvalidArgument, WireGuardError
 from ._event import Event
 from ._mirror import PEER_FACTS, Place, apply
-from ._record import Record, device_from_record
+from ._record import Record
+from ._restored import device_from_record
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x57475754  # "WGWT" in the header of the file: ours, and not the database of another program

@@ -17,7 +17,8 @@ from ._event import Change
 from ._liveness import DEFAULTS, LivenessOptions
 from ._model import Device, encode_key
 from ._reader import InterfaceReader
-from ._record import Record, device_from_record, wall_age
+from ._record import Record, wall_age
+from ._restored import device_from_record
 from ._tracker import Tracker
 
 

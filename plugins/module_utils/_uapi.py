@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
 from ._errors import MalformedReply
+from ._fingerprint import fingerprint
 from ._model import END_OF_TIME, KEY_LENGTH, USERSPACE, Device, Peer, parse_allowed_ip, parse_endpoint
-from ._reuse import fingerprint
 
 MAX_ERRNO = 4095  # of Linux; daemons tell errors as negative numbers
 EPOCH_FROM = 1_000_000_000  # seconds: a smaller "time" is an age, as boringtun tells it; as a time it would be of 2001

@@ -12,14 +12,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Type
 
-from ._aside import Aside
 from ._clock import SECOND
 from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unreadable
+from ._fingerprint import fingerprint
 from ._model import USERSPACE, Device, Peer
 from ._netns import Namespace
-from ._reuse import Reuse, fingerprint
 from ._uapi import Reply, cut_reply, decode_device, decode_peer, split_reply
 from ._x25519 import public_key
 
@@ -29,6 +28,7 @@ AGE_SLACK = int((TIMEOUT + 1) * SECOND)  # what an age may lack: that an answer 
 REPLY_BYTES = 256 << 20  # 100,000 peers with ten allowed IPs each are about 60 MB
 REQUEST = b"get=1\n\n"
 END = b"\n\n"
+SECOND_TIME = "The daemon's answer names a peer for the second time"
 
 
 def socket_path(interface: str, directory: str = SOCKET_DIRECTORY) -> str:
@@ -51,6 +51,20 @@ class Age(NamedTuple):
     handshake_ns: int
 
 
+class Afresh:
+    """Takes each answer by itself, for who reads once. ``Reuse`` (``_reuse.py``) is the one for who reads on and on."""
+
+    def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Dict[bytes, Peer]:
+        """By public key; MalformedReply where two texts are of one peer."""
+        peers = {peer.public_key: peer for peer in map(decode, texts)}
+        if len(peers) < len(texts):
+            raise MalformedReply(SECOND_TIME)
+        return peers
+
+    def device(self, device: Device) -> Device:
+        return device
+
+
 class UserspaceReader:
     """Reads one interface, poll after poll: one connection for each, since boringtun answers one request per connection."""
 
@@ -62,21 +76,26 @@ class UserspaceReader:
         interface: str,
         directory: str = SOCKET_DIRECTORY,
         timeout: float = TIMEOUT,
-        patience: Optional[float] = None,
+        memory: Type[Afresh] = Afresh,
+        aside: Optional[Callable[..., Callable[[], Answer]]] = None,
         wall_clock: Callable[[], int] = time.time_ns,
         monotonic_clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """With ``patience``, in seconds, ``read`` raises Pending after it; the answer is then for one of the next reads."""
+        """With ``Reuse`` for a memory, what did not change since the last poll is the same object.
+
+        ``aside`` makes the call that asks into one that raises Pending, with a sentence, while the answer is not there: it is then
+        for one of the next reads (``Aside`` with its ``patience``).
+        """
         self.namespace = namespace
         self.interface = interface
         self._path = socket_path(interface, directory)
         self._timeout = timeout
         self._wall_clock = wall_clock
         self._monotonic_clock = monotonic_clock
-        self._reuse = Reuse()
+        self._memory = memory()
         self._get: Callable[[], Answer] = self._ask
-        if patience is not None:
-            self._get = Aside(self._ask, patience, "The daemon of interface %s has not answered yet" % interface)
+        if aside is not None:
+            self._get = aside(self._ask, what="The daemon of interface %s has not answered yet" % interface)
         self._own_key = (b"", b"")  # fingerprint of the private key, public key
         self._ages: Dict[bytes, Age] = {}  # by public key
 
@@ -105,10 +124,10 @@ class UserspaceReader:
         if private_key is not None:
             device = device._replace(public_key=self._derive(private_key))
         ifindex, up = self.namespace.link(self.interface)
-        peers = self._reuse.peers(reply.peers, lambda text: self._dated(*decode_peer(text), answer))
+        peers = self._memory.peers(reply.peers, lambda text: self._dated(*decode_peer(text), answer))
         if self._ages:
             self._ages = {key: age for key, age in self._ages.items() if key in peers}
-        return self._reuse.device(
+        return self._memory.device(
             device._replace(interface=self.interface, netns=self.namespace.netns, ifindex=ifindex, up=up, peers=peers)
         )
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional
 from ._condition import Expected
 from ._errors import InvalidArgument
 from ._model import Device, parse_address, parse_allowed_ip, parse_endpoint, unpack_endpoint
-from ._record import device_from_record
+from ._restored import device_from_record
 
 
 def expected(endpoint: Optional[str], allowed_ips: Optional[List[str]]) -> Expected:

@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _event as event_types
+from ._aside import Aside
 from ._clock import SECOND, Clock
 from ._discovery import find, is_glob, match, nothing_found
 from ._errors import WireGuardError
 from ._event import Change, Encoder, Event
+from ._following import FOLLOWING
 from ._liveness import DEFAULTS, LivenessOptions
 from ._mirror import Place
 from ._model import Device
 from ._netns import Namespace, require_pyroute2
-from ._pages import Pages
 from ._reader import InterfaceReader
 from ._record import Record
 from ._target import Complaint, Inventory, Target
@@ -46,8 +48,11 @@ class WatchOptions(NamedTuple):
     heartbeat: float = 0.0  # 0 = none
 
 
+WAYS = FOLLOWING._replace(aside=partial(Aside, patience=PATIENCE))
+
+
 def make_reader(namespace: Namespace, interface: str) -> InterfaceReader:
-    return InterfaceReader(namespace, interface, patience=PATIENCE, decoder=Pages)
+    return InterfaceReader(namespace, interface, ways=WAYS)
 
 
 Found = Tuple[Optional[Target], Change]

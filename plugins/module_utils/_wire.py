@@ -8,12 +8,12 @@ from __future__ import annotations
 import socket
 import struct
 from functools import lru_cache
-from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type
+from typing import Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._errors import MalformedReply, Temporary
+from ._fingerprint import fingerprint
 from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Peer, pack_allowed_ip
-from ._netlink import ATTRIBUTE_HEADER, Datagram, Inbox, attributes
-from ._reuse import fingerprint
+from ._netlink import ATTRIBUTE_HEADER, attributes
 
 Message = Tuple[bytes, int, int]  # datagram, first byte of the attributes, byte after the last
 
@@ -105,36 +105,6 @@ class DeviceBytes:
             self._fields["fwmark"] = _number(U32, buffer, first, last)
 
 
-# Given the ifindex of the link that was dumped: whether it is up, None where that can't be said. Temporary where it is gone, or
-# another has its name by now.
-LinkState = Callable[[Any], Optional[bool]]
-
-
-class Decoder:
-    """Decodes each dump by itself, for who reads once. ``Pages`` (``_pages.py``) is the one for who reads on and on."""
-
-    inbox: Type[Inbox] = Inbox  # what receives for it
-
-    def __init__(self, scope_name: Callable[[int], str]) -> None:
-        self._scope_name = scope_name
-
-    def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
-        """A datagram of the last dump that need not be looked into again."""
-        return None
-
-    def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
-        """The device of a whole dump; ``names`` are what the dump does not tell.
-
-        MalformedReply, or Temporary, also where it is not the link that has this name by now.
-        """
-        found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
-        peers: Dict[bytes, Peer] = {}
-        for raw in found.peers(peers):
-            peers[raw.key] = decode_peer(raw, self._scope_name)[0]
-        device = found.device()
-        return device._replace(peers=peers, up=link(device.ifindex), **names)
-
-
 def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer, Optional[Places]]:
     """A peer from its blocks: scalars from where they are present, allowed IPs from all.
 
@@ -219,16 +189,14 @@ def _wrong_length(first: int, last: int, due: int) -> MalformedReply:
 
 
 AF_INET, AF_INET6 = int(socket.AF_INET), int(socket.AF_INET6)
-SOCKADDR_IN_BYTES = 16
-SOCKADDR_IN = struct.Struct("=2x6s8x")  # without the family: port and address, as in a packed endpoint
 SOCKADDR_IN6 = struct.Struct("=2s2s4x16sI")  # family; port; address; scope
-_IPV4, _IPV6 = U16.pack(AF_INET), U16.pack(AF_INET6)
+IPV4, _IPV6 = U16.pack(AF_INET), U16.pack(AF_INET6)
 
 
 def decode_endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[int], str]) -> bytes:
     """A struct sockaddr_in or sockaddr_in6, packed as ``pack_endpoint`` does: port big-endian, scope_id in host order."""
     length, family = last - first, buffer[first : first + 2]
-    if family == _IPV4 and length >= 8:
+    if family == IPV4 and length >= 8:
         return buffer[first + 2 : first + 8]
     if family == _IPV6 and length >= SOCKADDR_IN6.size:
         _family, port, address, scope = SOCKADDR_IN6.unpack_from(buffer, first)
@@ -238,14 +206,6 @@ def decode_endpoint(buffer: bytes, first: int, last: int, scope_name: Callable[[
         "The kernel's answer has an endpoint of %d bytes and address family %d at offset %d"
         % (length, U16.unpack(family)[0] if length >= 2 else 0, first)
     )
-
-
-def decode_endpoints(endpoints: List[bytes], scope_name: Callable[[int], str]) -> List[bytes]:
-    """Many of one length: where all are IPv4, as on most hubs, at a fraction of the cost."""
-    together, size = b"".join(endpoints), SOCKADDR_IN_BYTES
-    if len(together) == size * len(endpoints) and all(set(together[at::size]) == {_IPV4[at]} for at in range(2)):
-        return [packed for (packed,) in SOCKADDR_IN.iter_unpack(together)]
-    return [decode_endpoint(endpoint, 0, len(endpoint), scope_name) for endpoint in endpoints]
 
 
 def _allowed_ip(buffer: bytes, start: int, stop: int) -> bytes:

@@ -22,6 +22,7 @@ from typing import Any
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import END, REQUEST, UserspaceReader
 from integration.source import SOURCE, Source
 from lab import Interface, Network
@@ -57,7 +58,7 @@ def userspace(log: Log, interfaces: dict[int, Interface], rounds: int = ROUNDS) 
     """Our poll of a daemon against a bare get."""
     for peers, interface in interfaces.items():
         namespace = Namespace(interface.host.namespace)
-        reader = UserspaceReader(namespace, interface.name)
+        reader = UserspaceReader(namespace, interface.name, memory=Reuse)
         device = reader.read()
         bare, ours = [], []
         for _round in range(rounds + 2):

@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 
@@ -31,7 +31,7 @@ def main(interface: str, what: str, polls: str) -> None:
     readers: list[InterfaceReader] = []
 
     def make_reader(namespace: Namespace, name: str) -> InterfaceReader:
-        readers.append(InterfaceReader(namespace, name, decoder=Pages))
+        readers.append(InterfaceReader(namespace, name, ways=FOLLOWING))
         return readers[-1]
 
     watcher = Watcher(WatchOptions(patterns=[interface], host="here"), make_reader=make_reader)

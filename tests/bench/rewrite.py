@@ -14,8 +14,9 @@ import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import Arrived, Inbox, attributes
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import attributes
 
 GROWN = 4  # polls after which the kernel's messages have grown to the buffer
 MESSAGE_HEADERS = 16 + 4  # nlmsghdr, genlmsghdr

@@ -17,14 +17,13 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Temporary
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import encode_key
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     GENERIC_HEADER,
     GENL_ID_CTRL,
     MESSAGE_HEADER,
-    Arrived,
     GenericNetlink,
-    Inbox,
     attributes,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._discovery import find
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InterfaceGone, NotWireGuard
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
     Device,
     Peer,
@@ -25,7 +26,6 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
     unpack_allowed_ip,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import endpoint_text
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
@@ -40,7 +40,7 @@ def reader() -> Iterator[Callable[[Interface], InterfaceReader]]:
     opened: list[InterfaceReader] = []
 
     def make(interface: Interface) -> InterfaceReader:
-        opened.append(InterfaceReader(Namespace(interface.host.namespace), interface.name, decoder=Pages))
+        opened.append(InterfaceReader(Namespace(interface.host.namespace), interface.name, ways=FOLLOWING))
         return opened[-1]
 
     yield make

@@ -18,10 +18,10 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._gather import GatherOptions, gather
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import Arrived, Inbox
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from integration import confession
@@ -113,7 +113,7 @@ def test_no_key_of_the_kernels_dump_is_shown_kept_or_told(
             said = spoil_received(patched, random.Random(SEED))
             for _number in range(SPOILED):
                 namespace = Namespace(netns)
-                reader = InterfaceReader(namespace, net.hub.name, "kernel", decoder=Pages)
+                reader = InterfaceReader(namespace, net.hub.name, "kernel", ways=FOLLOWING)
                 error = failure(reader)
                 if error is not None:
                     errors[type(error).__name__] += 1

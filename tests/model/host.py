@@ -33,6 +33,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     attribute,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from unit.watching import FakeClock
 from unit.wire import SCALARS, Frame, KernelSocket, Together, allowed_ip, family, more_bytes, sockaddr
@@ -326,7 +327,11 @@ class Reader(InterfaceReader):
         def make() -> UserspaceReader:
             clock = self._host.clock
             reader = UserspaceReader(
-                self.namespace, self.interface, wall_clock=clock.wall_ns, monotonic_clock=clock.monotonic_ns
+                self.namespace,
+                self.interface,
+                memory=Reuse,
+                wall_clock=clock.wall_ns,
+                monotonic_clock=clock.monotonic_ns,
             )
             reader._exchange = self._text  # type: ignore[method-assign]
             return reader

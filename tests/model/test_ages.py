@@ -13,6 +13,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import USERSPACE, decode_key, encode_key
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from unit.watching import START, Event, FakeClock, poll
@@ -57,7 +58,9 @@ class Boringtun:
 
 def watch(clock: FakeClock, daemon: Boringtun, monkeypatch: pytest.MonkeyPatch) -> Watcher:
     def make_reader(namespace: Namespace, interface: str) -> UserspaceReader:
-        reader = UserspaceReader(namespace, interface, wall_clock=clock.wall_ns, monotonic_clock=clock.monotonic_ns)
+        reader = UserspaceReader(
+            namespace, interface, memory=Reuse, wall_clock=clock.wall_ns, monotonic_clock=clock.monotonic_ns
+        )
         monkeypatch.setattr(reader, "_exchange", daemon.answer)
         return reader
 

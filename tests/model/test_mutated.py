@@ -38,6 +38,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record, wall_age
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from lab.leaks import Search
 from model import mutate
@@ -260,7 +261,7 @@ class DaemonCases:
 
     def _reader(self) -> UserspaceReader:
         namespace: Any = Namespace(Kernel())
-        return UserspaceReader(namespace, "wg0", wall_clock=lambda: START, monotonic_clock=lambda: 0)
+        return UserspaceReader(namespace, "wg0", memory=Reuse, wall_clock=lambda: START, monotonic_clock=lambda: 0)
 
     def run(self, chance: random.Random) -> str:
         base = chance.choice(self._bases)

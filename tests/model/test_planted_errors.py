@@ -12,15 +12,17 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments, _netlink, _pages, _userspace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._aside import Aside
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from integration import confession
@@ -58,10 +60,13 @@ def kernel_readers(_folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: bool) 
         if spoil:
             said[:] = mutate.spoil_dump(chance, said)
         kernel.opened.clear()
-        yield InterfaceReader(namespace, "wg0", "kernel", decoder=Pages)
+        yield InterfaceReader(namespace, "wg0", "kernel", ways=FOLLOWING)
 
 
 def daemon_readers(patience: float | None) -> Callable[[Path, pytest.MonkeyPatch, bool], Readers]:
+    aside = None if patience is None else partial(Aside, patience=patience)
+    ways = FOLLOWING._replace(aside=aside)
+
     def made(folder: Path, _monkeypatch: pytest.MonkeyPatch, spoil: bool) -> Readers:
         chance = random.Random(SEED)
 
@@ -73,7 +78,7 @@ def daemon_readers(patience: float | None) -> Callable[[Path, pytest.MonkeyPatch
 
         with uapi.FakeDaemon(folder, "wg0", behave):
             while True:
-                yield InterfaceReader(Namespace(None), "wg0", "userspace", str(folder), patience)
+                yield InterfaceReader(Namespace(None), "wg0", "userspace", str(folder), ways)
 
     return made
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, NamedTuple, Sequence, TypeVar, Union
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import MANY, Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_ATTR_FAMILY_ID,
     GENERIC_HEADER,
@@ -21,9 +22,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
     NLMSG_ERROR,
-    Arrived,
     GenericNetlink,
-    Inbox,
     Netlink,
     attribute,
 )

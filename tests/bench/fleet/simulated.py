@@ -18,9 +18,9 @@ import time
 from typing import Any
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _publish_options
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._identity import Identity
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GENL_ID_CTRL
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._publisher import Publisher
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile
@@ -49,7 +49,7 @@ class SimulatedHost:
         self._dump: RewrittenDump | None = None
 
     def make_reader(self, _namespace: Any, name: str) -> InterfaceReader:
-        return InterfaceReader(Namespace(self, (None, name)), name, decoder=Pages)  # type: ignore[arg-type]
+        return InterfaceReader(Namespace(self, (None, name)), name, ways=FOLLOWING)  # type: ignore[arg-type]
 
     def answer(self, _place: Place, kind: int, frame: Frame) -> list[Any]:
         if kind == GENL_ID_CTRL:

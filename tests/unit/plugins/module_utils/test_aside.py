@@ -11,11 +11,13 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._aside import Aside
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Pending, Temporary
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
@@ -139,7 +141,7 @@ class Held:
 def test_an_answer_that_comes_late_is_taken_at_a_later_read(folder: Path) -> None:
     held = Held()
     with uapi.FakeDaemon(folder, "ww-late", held):
-        reads = UserspaceReader(Namespace(None), "ww-late", str(folder), FOREVER, patience=0.01)
+        reads = UserspaceReader(Namespace(None), "ww-late", str(folder), FOREVER, aside=partial(Aside, patience=0.01))
         with pytest.raises(Pending, match="The daemon of interface ww-late has not answered yet"):
             reads.read()
         held.go.set()
@@ -149,9 +151,10 @@ def test_an_answer_that_comes_late_is_taken_at_a_later_read(folder: Path) -> Non
 def test_a_daemon_that_hangs_keeps_nobody_from_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace.TIMEOUT", FOREVER)
     names = ["ww-hung", "ww-fine"]
+    patient = FOLLOWING._replace(aside=partial(Aside, patience=0.01))
     watcher = Watcher(
         WatchOptions(patterns=names, host="gw1"),
-        make_reader=lambda namespace, name: InterfaceReader(namespace, name, "userspace", str(folder), patience=0.01),
+        make_reader=lambda namespace, name: InterfaceReader(namespace, name, "userspace", str(folder), ways=patient),
     )
     with uapi.FakeDaemon(folder, "ww-hung", uapi.hangs), uapi.FakeDaemon(
         folder, "ww-fine", uapi.answers(uapi.device_text(1))

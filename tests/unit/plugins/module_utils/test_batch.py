@@ -12,12 +12,11 @@ from typing import Iterator, NamedTuple
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import FEW, MANY, Batch
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import MSG_TRUNC, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_CMD_GETFAMILY,
     GENL_ID_CTRL,
-    MSG_TRUNC,
     GenericNetlink,
-    Inbox,
 )
 
 

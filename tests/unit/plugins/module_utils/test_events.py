@@ -294,7 +294,7 @@ import json, sys
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import Encoder
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import apply
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_from_record
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._restored import device_from_record
 
 encoder, state, previous = Encoder("gw1", {}), {}, None
 for number, line in enumerate(open(sys.argv[1], encoding="utf-8")):

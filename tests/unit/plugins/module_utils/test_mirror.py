@@ -16,10 +16,10 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import (
     Record,
-    device_from_record,
     interface_record,
     peer_record,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._restored import device_from_record
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._tracker import Tracker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

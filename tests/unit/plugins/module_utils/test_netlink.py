@@ -13,12 +13,12 @@ import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply, Temporary
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     GENL_ID_CTRL,
     NLM_F_DUMP_INTR,
     NLMSG_NOOP,
     NLMSG_OVERRUN,
-    Inbox,
     attribute,
     attributes,
 )

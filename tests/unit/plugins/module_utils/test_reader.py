@@ -18,9 +18,9 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     NotWireGuard,
     Temporary,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from lab import uapi
 from unit.wire import Kernel, device_bytes, dump, peer_bytes, refusal
@@ -49,7 +49,7 @@ def without_module(kernel: MakeKernel) -> Kernel:
 
 
 def reader(folder: Path, backend: str = "auto", name: str = NAME) -> InterfaceReader:
-    return InterfaceReader(Namespace(None), name, backend, str(folder), decoder=Pages)
+    return InterfaceReader(Namespace(None), name, backend, str(folder), ways=FOLLOWING)
 
 
 # --- which one

@@ -23,12 +23,12 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import (
     Record,
-    device_from_record,
     device_record,
     epoch_time,
     iso_time,
     wall_age,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._restored import device_from_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.watching import START, key, peer, text

@@ -11,8 +11,9 @@ import sys
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse, fingerprint
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from unit.watching import key
 
 
@@ -133,7 +134,7 @@ def test_a_fingerprint_tells_secrets_apart_and_is_none() -> None:
 def test_a_fingerprint_means_nothing_in_another_process(import_folder: object) -> None:
     """Else it could be looked up in a list of hashed keys, by whoever gets hold of a log."""
     code = (
-        "from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import fingerprint\n"
+        "from ansible_collections.wirewatch.wireguard.plugins.module_utils._fingerprint import fingerprint\n"
         "print(fingerprint(b'x').hex())"
     )
     environment = {"PYTHONPATH": str(import_folder), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -12,6 +12,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from unit.watching import START, key
 from unit.wire import Answer, Kernel, device_bytes, dump, peer_bytes
@@ -29,7 +30,9 @@ def read_kernel(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Device:
 def read_daemons(monkeypatch: pytest.MonkeyPatch, *replies: bytes) -> list[Device]:
     """The answers of one daemon, one after the other."""
     said = list(replies)
-    reader = UserspaceReader(Namespace(None), "nosuch0", wall_clock=lambda: START, monotonic_clock=lambda: 0)
+    reader = UserspaceReader(
+        Namespace(None), "nosuch0", memory=Reuse, wall_clock=lambda: START, monotonic_clock=lambda: 0
+    )
     monkeypatch.setattr(reader, "_exchange", lambda: said.pop(0))
     return [reader.read() for _reply in replies]
 

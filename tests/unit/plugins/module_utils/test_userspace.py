@@ -22,6 +22,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     Unreadable,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from lab import uapi
 from unit.watching import START, key
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def reader(folder: Path, timeout: float = 10.0, now: int = START) -> UserspaceReader:
-    return UserspaceReader(Namespace(None), NAME, str(folder), timeout, wall_clock=lambda: now)
+    return UserspaceReader(Namespace(None), NAME, str(folder), timeout, memory=Reuse, wall_clock=lambda: now)
 
 
 # --- daemons that answer
@@ -87,7 +88,7 @@ def test_an_answer_in_many_pieces_is_whole(folder: Path) -> None:
 def test_an_age_is_made_a_time_once_and_held_while_it_grows(folder: Path) -> None:
     """Made a time at each poll, the handshake would wander with the seconds that it is rounded to."""
     now = START
-    reads = UserspaceReader(Namespace(None), NAME, str(folder), wall_clock=lambda: now)
+    reads = UserspaceReader(Namespace(None), NAME, str(folder), memory=Reuse, wall_clock=lambda: now)
 
     def handshake(age: int | None) -> int:
         with uapi.FakeDaemon(folder, NAME, uapi.boringtun({key(1).hex(): age})):

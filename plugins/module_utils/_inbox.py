@@ -21,7 +21,7 @@ Arrived = Tuple[bytearray, int, int, int]  # a datagram: where it is, bytes, fla
 class Inbox:
     """Receives one datagram after the other, into one buffer: what is received and recognised is never copied.
 
-    ``Batch`` (``_batch.py``) is the one for who reads on and on.
+    ``Recvmmsg`` (``_recvmmsg.py``) is the one for who reads on and on.
     """
 
     room = RECEIVE_BUFFER

@@ -17,7 +17,6 @@ from operator import ne
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import _collector
-from ._batch import Batch
 from ._decoder import Decoder, LinkState
 from ._delta import FollowedPeers
 from ._fingerprint import fingerprint
@@ -25,6 +24,7 @@ from ._layout import HEADER, Layout
 from ._model import Device, Peer
 from ._netlink import Datagram
 from ._page import GROUP, Cut, Field, Page, Plan
+from ._recvmmsg import Recvmmsg
 from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
 
 AT_ONCE = 1024  # fields that are read together, some 200 bytes each
@@ -158,7 +158,7 @@ class _Changes:
 class Pages(Decoder):
     """The last dump of an interface, and the device that it was decoded to."""
 
-    inbox = Batch
+    inbox = Recvmmsg
 
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         super().__init__(scope_name)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
@@ -26,6 +25,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     GenericNetlink,
     attributes,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import Recvmmsg
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import WGDEVICE_A_PEERS, WGPEER_A_PUBLIC_KEY
@@ -110,8 +110,8 @@ class Dumps:
         monkeypatch.setattr(GenericNetlink, "dump", watched_dump)
         # A batch is one call into the kernel: nobody gets between its pages.
         for name in ("receive", "is_empty", "forget"):
-            monkeypatch.setattr(Batch, name, getattr(Inbox, name))
-        for kind in (Inbox, Batch):
+            monkeypatch.setattr(Recvmmsg, name, getattr(Inbox, name))
+        for kind in (Inbox, Recvmmsg):
             monkeypatch.setattr(kind, "receive", watched_receive)
 
     def _take_the_rest(self, netlink: GenericNetlink) -> None:

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._gather import GatherOptions, gather
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import Recvmmsg
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from integration import confession
 from lab import Network, generate_preshared_key, star
@@ -60,7 +60,7 @@ def spoil_received(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> li
 
         monkeypatch.setattr(kind, "receive", spoiled)
 
-    for kind in (Inbox, Batch):
+    for kind in (Inbox, Recvmmsg):
         spoil(kind)
     monkeypatch.setattr(_netlink, "BACKOFF", 0)
     monkeypatch.setattr(_netlink, "ATTEMPTS", 2)

@@ -24,7 +24,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _userspace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Unreadable, WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
@@ -38,6 +37,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record, wall_age
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import Recvmmsg
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
 from lab.leaks import Search
@@ -152,7 +152,7 @@ class Namespace:
         return ""
 
     def run(self, _open: Callable[[], Any]) -> GenericNetlink:
-        netlink = self._kernel.open(Batch)
+        netlink = self._kernel.open(Recvmmsg)
         # Random otherwise, and a spoiled answer may have it in the place of another value: then no case was one case.
         netlink._sequence = 0x0BADCAFE
         return netlink

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments, _netlink, _pages, _userspace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._aside import Aside
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import Recvmmsg
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from integration import confession
 from lab import uapi
@@ -51,7 +51,7 @@ def kernel_readers(_folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: bool) 
         return [one._replace(data=one.data.replace(prepared, number)) for one in whole]
 
     namespace, kernel = Namespace(None), Kernel(answer)
-    monkeypatch.setattr(namespace, "run", lambda _open: kernel.open(Batch))
+    monkeypatch.setattr(namespace, "run", lambda _open: kernel.open(Recvmmsg))
     monkeypatch.setattr(namespace, "link", lambda _name: (IFINDEX, True))
     monkeypatch.setattr(namespace, "link_name", str)
     monkeypatch.setattr(_netlink, "BACKOFF", 0)

@@ -11,7 +11,6 @@ import struct
 from typing import Any, Callable, NamedTuple, Sequence, TypeVar, Union
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import MANY, Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
@@ -26,6 +25,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     Netlink,
     attribute,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import MANY, Recvmmsg
 from unit.watching import START, key
 
 FAMILY = 30  # the number that this kernel gave to its family
@@ -172,7 +172,7 @@ class Kernel:
 
     def open(self, inbox: type[Inbox] = Inbox, kind: type[Socket] = GenericNetlink) -> Socket:  # type: ignore[assignment]
         self.opened.append(KernelSocket(self))
-        return kind(self.opened[-1], Together if inbox is Batch else inbox)  # type: ignore[arg-type]
+        return kind(self.opened[-1], Together if inbox is Recvmmsg else inbox)  # type: ignore[arg-type]
 
     def answer(self, kind: int, frame: Frame) -> Sequence[Datagram | bytes]:
         self.requests.append(kind)
@@ -224,7 +224,7 @@ class KernelSocket:
 
 
 class Together(Inbox):
-    """What Batch is to Netlink, where the socket is a KernelSocket: it hands out all that is there, up to so many."""
+    """What Recvmmsg is to Netlink, where the socket is a KernelSocket: it hands out all that is there, up to so many."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)

@@ -11,7 +11,6 @@ import struct
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
@@ -22,6 +21,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     attribute,
     attributes,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import Recvmmsg
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.wire import FAMILY, Answer, Datagram, Frame, Kernel, Together, dump, refusal
@@ -189,7 +189,7 @@ def test_the_answer_to_the_first_request_is_read_to_its_end() -> None:
 # --- the real socket
 
 
-@pytest.mark.parametrize("inbox", [Inbox, Batch])
+@pytest.mark.parametrize("inbox", [Inbox, Recvmmsg])
 def test_the_kernel_of_this_host_knows_the_family_of_families(inbox: type[Inbox]) -> None:
     netlink = _netlink.GenericNetlink.open(inbox)
     try:

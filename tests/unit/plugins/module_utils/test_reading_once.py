@@ -18,7 +18,7 @@ OF_FOLLOWING = {
     "_pages",
     "_page",
     "_layout",
-    "_batch",
+    "_recvmmsg",
     "_reuse",
     "_aside",
     "_collector",
@@ -56,5 +56,5 @@ def test_a_module_that_reads_once_ships_nothing_of_what_reads_on(module: str) ->
 
 
 def test_one_that_waits_ships_what_follows_and_does_not_read_aside() -> None:
-    assert {"_following", "_pages", "_batch", "_reuse", "_restored"} <= shipped("wg_peer_watch")
+    assert {"_following", "_pages", "_recvmmsg", "_reuse", "_restored"} <= shipped("wg_peer_watch")
     assert "_aside" not in shipped("wg_peer_watch")

@@ -28,7 +28,7 @@ MMSGHDR = struct.Struct(
 SOCKADDR_NL = struct.Struct("=HHII")  # family, pad, port, groups
 
 
-class Batch(Inbox):
+class Recvmmsg(Inbox):
     """Receives what is there of a dump, as far as it has buffers. Of those it has as many as the dumps wanted so far."""
 
     room = 32 * 1024  # bytes, as many as datagrams of a dump grow to: the kernel makes none that would not go into it

@@ -11,13 +11,13 @@ import struct
 from typing import Iterator, NamedTuple
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._batch import FEW, MANY, Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import MSG_TRUNC, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_CMD_GETFAMILY,
     GENL_ID_CTRL,
     GenericNetlink,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import FEW, MANY, Recvmmsg
 
 
 class Pair(NamedTuple):
@@ -43,7 +43,7 @@ def numbered(count: int) -> list[bytes]:
 
 
 def test_what_is_there_comes_with_one_call_as_far_as_there_is_room(pair: Pair) -> None:
-    inbox, sent = Batch(pair.reader), numbered(3 * MANY)
+    inbox, sent = Recvmmsg(pair.reader), numbered(3 * MANY)
     for data in sent:
         pair.kernel.send(data)
     batches = []
@@ -57,7 +57,7 @@ def test_what_is_there_comes_with_one_call_as_far_as_there_is_room(pair: Pair) -
 
 
 def test_who_asks_is_told_whether_more_is_there(pair: Pair) -> None:
-    inbox = Batch(pair.reader)
+    inbox = Recvmmsg(pair.reader)
     pair.kernel.send(b"one")
     assert taken(inbox) == [b"one"]
     assert inbox.is_empty(), "the call had room for another"
@@ -68,7 +68,7 @@ def test_who_asks_is_told_whether_more_is_there(pair: Pair) -> None:
 
 
 def test_a_batch_that_fills_the_room_may_be_all(pair: Pair) -> None:
-    inbox = Batch(pair.reader)
+    inbox = Recvmmsg(pair.reader)
     for data in numbered(FEW):
         pair.kernel.send(data)
     assert taken(inbox) == numbered(FEW)
@@ -77,7 +77,7 @@ def test_a_batch_that_fills_the_room_may_be_all(pair: Pair) -> None:
 
 def test_it_waits_for_the_first_one_and_for_no_longer_than_the_socket_does(pair: Pair) -> None:
     pair.reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 10_000))
-    inbox = Batch(pair.reader)
+    inbox = Recvmmsg(pair.reader)
     with pytest.raises(BlockingIOError):
         inbox.receive()
     pair.kernel.send(b"late")
@@ -94,7 +94,7 @@ def test_a_signal_does_not_end_the_wait(pair: Pair) -> None:
     before = signal.signal(signal.SIGALRM, handler)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.01)
-        assert taken(Batch(pair.reader)) == [b"after the signal"]
+        assert taken(Recvmmsg(pair.reader)) == [b"after the signal"]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -112,14 +112,14 @@ def test_a_signal_that_raises_ends_the_wait(pair: Pair) -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         with pytest.raises(Stop):
-            Batch(pair.reader).receive()
+            Recvmmsg(pair.reader).receive()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
 def test_what_does_not_fit_is_marked(pair: Pair) -> None:
-    inbox = Batch(pair.reader)
+    inbox = Recvmmsg(pair.reader)
     pair.kernel.send(b"x" * (inbox.room + 1))
     pair.kernel.send(b"fits")
     (first, second) = inbox.receive()
@@ -129,22 +129,22 @@ def test_what_does_not_fit_is_marked(pair: Pair) -> None:
 
 def test_the_senders_port_is_told() -> None:
     """Which is how a stranger's message is told from the kernel's."""
-    with GenericNetlink.open(Batch)._socket as reader, GenericNetlink.open()._socket as stranger:
+    with GenericNetlink.open(Recvmmsg)._socket as reader, GenericNetlink.open()._socket as stranger:
         port = stranger.getsockname()[0]
         stranger.sendto(b"not of the kernel", (reader.getsockname()[0], 0))
-        ((_buffer, _size, _flags, sender),) = Batch(reader).receive()
+        ((_buffer, _size, _flags, sender),) = Recvmmsg(reader).receive()
     assert sender == port
 
 
 def test_a_closed_socket_is_an_error(pair: Pair) -> None:
-    inbox = Batch(pair.reader)
+    inbox = Recvmmsg(pair.reader)
     pair.reader.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         inbox.receive()
 
 
 def test_what_was_received_is_forgotten(pair: Pair) -> None:
-    inbox = Batch(pair.reader)
+    inbox = Recvmmsg(pair.reader)
     for _round in range(5):
         for data in numbered(MANY):
             pair.kernel.send(data)
@@ -161,7 +161,7 @@ def test_what_was_received_is_forgotten(pair: Pair) -> None:
 def test_a_dump_of_the_kernel_is_the_same_either_way() -> None:
     """All families of generic netlink, which every kernel has."""
     found = []
-    for inbox in (Inbox, Batch):
+    for inbox in (Inbox, Recvmmsg):
         netlink = GenericNetlink.open(inbox)
         try:
             for _round in range(3):

@@ -35,18 +35,23 @@ class Recvmmsg(Inbox):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._receive = ctypes.CDLL(None, use_errno=True).recvmmsg
-        self._receive.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
+        self._call = ctypes.CDLL(None, use_errno=True).recvmmsg
+        self._call.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
+        self._may = True  # some sandboxes know the calls of the standard library only
         self._buffers = [self._buffer]
         self._filled_to = [0]  # bytes of each
         self._full = False  # whether the last call might have left something
         self._make_room(FEW)
 
     def receive(self) -> Sequence[Arrived]:
+        return (self._may and self._receive_together()) or super().receive()
+
+    def _receive_together(self) -> Sequence[Arrived]:
+        """Nothing where the call may not be made here."""
         if self._full and len(self._buffers) < MANY:
             self._make_room(min(2 * len(self._buffers), MANY))
         count = self._receive_some()
-        self._full = count == len(self._buffers)
+        self._full = count in (0, len(self._buffers))
         headers = memoryview(self._headers)[: count * MMSGHDR.size]
         senders = memoryview(self._senders)[: count * SOCKADDR_NL.size]
         arrived = [
@@ -64,18 +69,23 @@ class Recvmmsg(Inbox):
         return not self._full or super().is_empty()
 
     def forget(self) -> None:
+        super().forget()
         for number, (buffer, size) in enumerate(zip(self._buffers, self._filled_to)):
             if size:
                 erase(buffer, size)
                 self._filled_to[number] = 0
 
     def _receive_some(self) -> int:
+        """How many; 0 where the call may not be made here."""
         descriptor, headers = self._socket.fileno(), self._address_of_headers
         while True:
-            count: int = self._receive(descriptor, headers, len(self._buffers), MSG_WAITFORONE, None)
+            count: int = self._call(descriptor, headers, len(self._buffers), MSG_WAITFORONE, None)
             if count >= 0:
                 return count
             error = ctypes.get_errno()
+            if error in (errno.ENOSYS, errno.EPERM):
+                self._may = False
+                return 0
             if error != errno.EINTR:  # else Python runs its handlers of signals before the next call (PEP 475)
                 raise OSError(error, os.strerror(error))
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import signal
 import socket
 import struct
@@ -15,13 +17,14 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_CMD_GETFAMILY,
     GENL_ID_CTRL,
+    NETLINK_GENERIC,
     GenericNetlink,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import FEW, MANY, Recvmmsg
 
 
 class Pair(NamedTuple):
-    """Two ends that keep datagrams apart, as netlink does; the sender of what comes from the one has no port."""
+    """Two netlink sockets: what the one sends, as the kernel does, the other receives."""
 
     kernel: socket.socket
     reader: socket.socket
@@ -29,8 +32,11 @@ class Pair(NamedTuple):
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    kernel, reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    kernel, reader = (socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) for _end in range(2))
     with kernel, reader:
+        for end in (kernel, reader):
+            end.bind((0, 0))
+        kernel.connect(reader.getsockname())
         yield Pair(kernel, reader)
 
 
@@ -127,13 +133,36 @@ def test_what_does_not_fit_is_marked(pair: Pair) -> None:
     assert (bytes(second[0][: second[1]]), second[2] & MSG_TRUNC) == (b"fits", 0)
 
 
-def test_the_senders_port_is_told() -> None:
+def test_the_senders_port_is_told(pair: Pair) -> None:
     """Which is how a stranger's message is told from the kernel's."""
-    with GenericNetlink.open(Recvmmsg)._socket as reader, GenericNetlink.open()._socket as stranger:
-        port = stranger.getsockname()[0]
-        stranger.sendto(b"not of the kernel", (reader.getsockname()[0], 0))
-        ((_buffer, _size, _flags, sender),) = Recvmmsg(reader).receive()
-    assert sender == port
+    pair.kernel.send(b"not of the kernel")
+    ((_buffer, _size, _flags, sender),) = Recvmmsg(pair.reader).receive()
+    assert sender == pair.kernel.getsockname()[0]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
+def test_where_the_call_may_not_be_made_they_come_one_by_one(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As under a filter of system calls (seccomp(2))."""
+    inbox, refusals = Recvmmsg(pair.reader), []
+
+    def refused(*_arguments: object) -> int:
+        ctypes.set_errno(code)
+        refusals.append(code)
+        return -1
+
+    monkeypatch.setattr(inbox, "_call", refused)
+    for data in numbered(3):
+        pair.kernel.send(data)
+    assert [taken(inbox) for _number in range(2)] == [[data] for data in numbered(2)]
+    assert not inbox.is_empty()
+    assert any(inbox._buffer)
+    inbox.forget()
+    assert not any(inbox._buffer)
+    pair.kernel.send(b"last")
+    assert (taken(inbox), inbox.is_empty()) == ([b"last"], True)
+    assert refusals == [code], "it is tried once"
 
 
 def test_a_closed_socket_is_an_error(pair: Pair) -> None:

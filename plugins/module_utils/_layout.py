@@ -19,6 +19,7 @@ from ._netlink import ATTRIBUTE_HEADER
 from ._wire import IPV4, Places, decode_endpoint
 
 HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
+SOCKADDR_IN_BYTES = 16
 SOCKADDR_IN = struct.Struct("=2x6s8x")  # without the family: port and address, as in a packed endpoint
 
 ScopeName = Callable[[int], str]
@@ -149,7 +150,7 @@ class Layout:
 
 def decode_endpoints(endpoints: List[bytes], scope_name: Callable[[int], str]) -> List[bytes]:
     """Many of one length: where all are IPv4, as on most hubs, at a fraction of the cost."""
-    together, size = b"".join(endpoints), SOCKADDR_IN.size
+    together, size = b"".join(endpoints), SOCKADDR_IN_BYTES
     if len(together) == size * len(endpoints) and all(set(together[at::size]) == {IPV4[at]} for at in range(2)):
         return [packed for (packed,) in SOCKADDR_IN.iter_unpack(together)]
     return [decode_endpoint(endpoint, 0, len(endpoint), scope_name) for endpoint in endpoints]

@@ -104,6 +104,37 @@ def test_nothing_is_left_after_a_signal(ending):
     assert traces(run_id) == []
 
 
+CLEAN_UP = """
+    import sys, time
+    sys.path.insert(0, sys.argv[1])
+    from contextlib import ExitStack
+    from lab.signals import deferred, terminable
+    stack = ExitStack()
+    stack.enter_context(terminable())
+    stack.callback(print, "cleaned up", flush=True)
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        with deferred():
+            stack.close()
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_second_signal_at_any_moment_does_not_stop_the_clean_up_before_it_begins(ending):
+    script = [sys.executable, "-c", textwrap.dedent(CLEAN_UP), str(TESTS)]
+    for number in range(40):
+        with subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+            assert child.stdout.readline() == "ready\n"
+            child.send_signal(ending)
+            second = time.perf_counter() + number * 10e-6  # the way there takes some tenths of a millisecond
+            while time.perf_counter() < second:
+                pass
+            child.send_signal(ending)
+            assert child.stdout.read() == "cleaned up\n", f"the second signal {number * 10} us after the first"
+
+
 def test_a_tool_that_fails_is_told_in_a_sentence(network):
     hub = network.host("hub")
     with pytest.raises(LabError, match="'ip -n ww-.*-hub link set nosuch up' ended with status 1: Cannot find device"):

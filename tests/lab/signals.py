@@ -22,27 +22,36 @@ class Terminated(KeyboardInterrupt):
         self.number = number
 
 
-def _raise_terminated(number: int, frame: Any) -> None:
-    raise Terminated(number)
+def _raise_once(number: int, frame: Any) -> None:
+    """Whatever comes after the first one waits: it would stop the clean-up before that has begun to defer signals."""
+    for other in ENDING:
+        if signal.getsignal(other) is _raise_once:
+            signal.signal(other, _come_late)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+
+def _come_late(number: int, frame: Any) -> None:
+    pass
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Within the block SIGTERM and SIGHUP raise Terminated, as SIGINT raises KeyboardInterrupt.
+    """Within the block the first of SIGTERM and SIGHUP raises Terminated, as SIGINT raises KeyboardInterrupt; the next do nothing.
 
     A handler that somebody else installed stays. Outside the main thread Python can't set handlers: nothing happens.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    replaced = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    default = {number: signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL for number in ENDING}
+    replaced = {number: handler for number, handler in default.items() if signal.getsignal(number) is handler}
     for number in replaced:
-        signal.signal(number, _raise_terminated)
+        signal.signal(number, _raise_once)
     try:
         yield
     finally:
-        for number in replaced:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

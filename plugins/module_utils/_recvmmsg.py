@@ -9,14 +9,18 @@ so the next is there at once, and a call that comes back with fewer than there w
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import socket
 import struct
-from typing import Sequence
+from typing import Any, Sequence
 
 from ._inbox import Arrived, Inbox, erase
+
+try:
+    import ctypes
+except ImportError:  # a Python that was built without libffi: some managed nodes have one
+    ctypes = None  # type: ignore[assignment]
 
 FEW, MANY = 2, 16  # datagrams at once: at first, and at most
 
@@ -35,13 +39,13 @@ class Recvmmsg(Inbox):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._call = ctypes.CDLL(None, use_errno=True).recvmmsg
-        self._call.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
-        self._may = True  # some sandboxes know the calls of the standard library only
+        self._call = _find_call()
+        self._may = self._call is not None  # some sandboxes know the calls of the standard library only
         self._buffers = [self._buffer]
         self._filled_to = [0]  # bytes of each
-        self._full = False  # whether the last call might have left something
-        self._make_room(FEW)
+        self._full = not self._may  # whether the last call might have left something
+        if self._may:
+            self._make_room(FEW)
 
     def receive(self) -> Sequence[Arrived]:
         return (self._may and self._receive_together()) or super().receive()
@@ -102,6 +106,18 @@ class Recvmmsg(Inbox):
             sender, vector = senders + number * SOCKADDR_NL.size, vectors + number * IOVEC.size
             self._headers += MMSGHDR.pack(sender, SOCKADDR_NL.size, vector, 1, 0, 0, 0, 0)
         self._address_of_headers = _address(self._headers)
+
+
+def _find_call() -> Any:
+    """recvmmsg of the C library; None where there is no way to it."""
+    if ctypes is None:
+        return None
+    try:
+        call = ctypes.CDLL(None, use_errno=True).recvmmsg
+    except (OSError, AttributeError):
+        return None
+    call.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
+    return call
 
 
 def _address(buffer: bytearray) -> int:

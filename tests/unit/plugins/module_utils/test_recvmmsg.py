@@ -13,6 +13,7 @@ import struct
 from typing import Iterator, NamedTuple
 
 import pytest
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _recvmmsg
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import MSG_TRUNC, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_CMD_GETFAMILY,
@@ -163,6 +164,17 @@ def test_where_the_call_may_not_be_made_they_come_one_by_one(
     pair.kernel.send(b"last")
     assert (taken(inbox), inbox.is_empty()) == ([b"last"], True)
     assert refusals == [code], "it is tried once"
+
+
+def test_a_python_without_ctypes_receives_one_by_one(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_recvmmsg, "ctypes", None)
+    inbox = Recvmmsg(pair.reader)
+    for data in numbered(2):
+        pair.kernel.send(data)
+    assert (taken(inbox), inbox.is_empty()) == (numbered(1), False)
+    inbox.forget()
+    pair.kernel.send(b"last")
+    assert (taken(inbox), inbox.is_empty()) == ([b"last"], True)
 
 
 def test_a_closed_socket_is_an_error(pair: Pair) -> None:

@@ -30,6 +30,7 @@ from unit.watching import START, key
 
 FAMILY = 30  # the number that this kernel gave to its family
 PORT = 4711  # the port of every socket
+SEQUENCE = 0x0BADCAFE  # the number of every request
 IFINDEX = 7
 PAD = attribute(0, b"")  # WGPEER_A_UNSPEC, which some architectures put before 64-bit values
 
@@ -172,7 +173,10 @@ class Kernel:
 
     def open(self, inbox: type[Inbox] = Inbox, kind: type[Socket] = GenericNetlink) -> Socket:  # type: ignore[assignment]
         self.opened.append(KernelSocket(self))
-        return kind(self.opened[-1], Together if inbox is Recvmmsg else inbox)  # type: ignore[arg-type]
+        netlink = kind(self.opened[-1], Together if inbox is Recvmmsg else inbox)  # type: ignore[arg-type]
+        # Random otherwise, and a spoiled answer may have it in the place of another value: then no case was one case.
+        netlink._sequence = SEQUENCE
+        return netlink
 
     def answer(self, kind: int, frame: Frame) -> Sequence[Datagram | bytes]:
         self.requests.append(kind)

@@ -20,6 +20,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from collection import CHECKOUT, install, make_importable
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from layers import LAYERS, layer_of
 
 pytest_plugins = ["lab.fixtures", "beside"]
@@ -49,6 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # Here rather than in pyproject.toml, so that they hold under ansible-test too.
     config.addinivalue_line("markers", "only_full: runs with --full only, since it takes long however it is cut")
     config.addinivalue_line("filterwarnings", "error::pytest.PytestUnraisableExceptionWarning")
+    # How long an example takes says how busy the machine is, and fails nothing.
+    hypothesis_settings.register_profile(
+        "wirewatch",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        max_examples=5000 if config.getoption("--full") else 100,
+    )
+    hypothesis_settings.load_profile("wirewatch")
     handle_ignored_signals()
 
 

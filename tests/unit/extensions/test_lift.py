@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 FILTER = "extensions/eda/plugins/event_filter/lift.py"
@@ -280,7 +280,6 @@ def ours(event: Any) -> bool:
         return False
 
 
-@settings(deadline=None, max_examples=400)
 @given(event=EVENTS, hosts=st.none() | st.booleans() | st.just(HOSTS) | JSON)
 def test_anything_passes_without_an_error(load: Callable[[], Lift], event: Any, hosts: Any) -> None:
     before = copy.deepcopy(event)

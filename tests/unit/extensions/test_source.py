@@ -19,9 +19,10 @@ from types import ModuleType
 from typing import Any, Awaitable, Callable, Dict
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile, StateFileError
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher
+from unit.disk import FailingDisk
 from unit.watching import World, peer
 
 SOURCE = "ansible_collections/wirewatch/wireguard/extensions/eda/plugins/event_source/wg_events.py"
@@ -302,26 +303,17 @@ def test_a_restart_tells_the_rest(source: ModuleType, world: World, tmp_path: Pa
 def test_a_disk_that_fails_is_said_and_the_events_go_on(
     source: ModuleType, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = True
-    commit = StateFile._commit
-
-    def flaky(state: StateFile, statements: Any) -> None:
-        if broken:
-            raise StateFileError("The state file can't be written (disk I/O error)")
-        commit(state, statements)
-
-    monkeypatch.setattr(StateFile, "_commit", flaky)
+    disk = FailingDisk(monkeypatch)
     world.put("wg0")
     path = str(tmp_path / "state.db")
 
     async def scene(queue: asyncio.Queue[Envelope]) -> None:
-        nonlocal broken
         added, degraded = await take(queue, 2)
         assert types([added, degraded]) == ["interface_added", "watch_degraded"]
-        assert degraded["reason"] == "The state file can't be written (disk I/O error)"
+        assert degraded["reason"] == FailingDisk.COMPLAINT
         world.put("wg0", peer(1))
         assert types(await take(queue, 1)) == ["peer_added"]
-        broken = False
+        disk.mend()
         assert types(await take(queue, 1)) == ["watch_recovered"]  # it was tried again, though nothing happened
 
     play(source, {"initial": "resume", "state_file": path}, scene)

@@ -28,10 +28,11 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._sinks import 
     SinkRefused,
     SinkTooLarge,
 )
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile, StateFileError
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._stream import Stream
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher
+from unit.disk import FailingDisk
 from unit.watching import World, peer, text
 
 PATIENCE = 10.0  # seconds
@@ -428,21 +429,13 @@ def test_an_event_that_the_source_announced_gets_a_uuid_of_its_own(world: World,
 def test_a_disk_that_fails_is_said_and_the_events_go_on(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = True
-    commit = StateFile._commit
-
-    def flaky(state: StateFile, statements: Any) -> None:
-        if broken:
-            raise StateFileError("The state file can't be written (disk I/O error)")
-        commit(state, statements)
-
-    monkeypatch.setattr(StateFile, "_commit", flaky)
+    disk = FailingDisk(monkeypatch)
     world.put("wg0")
     sink = Pipe()
     path = str(tmp_path / "state.db")
     with Run(world, sink, tmp_path, StateFile(path, "gw1")):
         sink.wait_for(lambda: sink.types == ["interface_added", "watch_degraded"])
-        broken = False
+        disk.mend()
         sink.wait_for(lambda: sink.types[2:] == ["watch_recovered"])
     state = StateFile(path, "gw1")
     assert state.state == truth(world)

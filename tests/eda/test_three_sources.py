@@ -21,7 +21,7 @@ from eda.test_lift import KAFKA, RULEBOOK, TOKEN, WEBHOOK, free_port, told_meta,
 from fleet.hearing import Hearing
 from fleet.publishing import Publishing
 from lab import Ansible, Interface, Network, Star, star, wait_for
-from lab.certificates import certificates
+from lab.authority import broker_certificates
 from lab.kafka import USER, Broker, with_passwords
 from lab.private import write_private
 
@@ -64,7 +64,7 @@ def over_kafka(interface: Interface, zipapp: Path, folder: Path) -> Iterator[Sou
 def over_a_closed_kafka(interface: Interface, zipapp: Path, folder: Path) -> Iterator[Sources]:
     """A broker that lets in, over TLS, who has its password and a certificate, both the publisher and the rulebook."""
     (source,) = KAFKA
-    ours, password = certificates(folder / "certificates"), secrets.token_hex(16)
+    ours, password = broker_certificates(folder / "certificates"), secrets.token_hex(16)
     with Broker(folder / "broker", settings=with_passwords(password, ours, of_clients=True)) as broker:
         host, port = broker.address.split(":")
         settings = {

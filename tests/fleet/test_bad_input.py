@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from lab import Host, Interface, Network, wait_for
-from lab.certificates import certificates
+from lab.authority import broker_certificates
 from lab.disk import fill, tiny_disk
 from lab.kafka import USER, Broker, with_passwords
 from lab.keys import generate_keys
@@ -82,7 +82,7 @@ def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_are_said_a
 def test_a_wrong_certificate_on_either_side_and_a_wrong_protocol_are_said(
     network: Network, zipapp: Path, tmp_path: Path
 ) -> None:
-    ours, stranger = certificates(tmp_path / "certificates"), certificates(tmp_path / "strangers")
+    ours, stranger = broker_certificates(tmp_path / "certificates"), broker_certificates(tmp_path / "strangers")
     write_private(tmp_path / "password", "right\n")
     interface = network.host("gw1", "192.0.2.1").wireguard()
     with Broker(tmp_path / "broker", settings=with_passwords("right", ours, of_clients=True)) as broker:

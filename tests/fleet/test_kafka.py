@@ -13,7 +13,7 @@ from pathlib import Path
 
 from integration.writer import SEED, Writer
 from lab import Network, wait_for
-from lab.certificates import certificates
+from lab.authority import broker_certificates
 from lab.kafka import USER, Broker, with_passwords
 from lab.private import write_private
 from lab.processes import resident
@@ -111,7 +111,7 @@ def test_a_publisher_that_is_killed_loses_nothing_and_repeats_under_the_same_uui
 def test_a_wrong_password_is_said_and_no_reason_to_be_busy(
     network: Network, zipapp: Path, tmp_path: Path, full: bool, figure: Callable[[str], None]
 ) -> None:
-    ours, stranger = certificates(tmp_path / "certificates"), certificates(tmp_path / "strangers")
+    ours, stranger = broker_certificates(tmp_path / "certificates"), broker_certificates(tmp_path / "strangers")
     for password in ("wrong", "right"):
         write_private(tmp_path / password, password + "\n")
     interface = network.host("gw1", "192.0.2.1").wireguard()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A throwaway authority of certificates of any kind, made in this process; for those of a broker see `certificates.py`."""
+"""A throwaway authority of certificates, and what it signed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import datetime
 import ipaddress
 import ssl
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+KEYSTORE_PASSWORD = "changeit"
 
 
 class Authority:
-    """A throwaway certificate authority, and what it signed."""
+    """Signs what it is asked to, into a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,6 +47,21 @@ class Authority:
         path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
         return self._write(f"{name}.pem", self._builder(subject, key, days).add_extension(names, False)), str(path)
 
+    def keystore(self, name: str, address: str) -> Path:
+        """PKCS 12: a certificate for an IP address and its key, as Java wants them."""
+        certificate, key = (Path(path).read_bytes() for path in self.sign(name, address))
+        path = self._folder / f"{name}.p12"
+        path.write_bytes(
+            pkcs12.serialize_key_and_certificates(
+                name.encode(),
+                serialization.load_pem_private_key(key, None),  # type: ignore[arg-type]
+                x509.load_pem_x509_certificate(certificate),
+                [x509.load_pem_x509_certificate(Path(self.path).read_bytes())],
+                serialization.BestAvailableEncryption(KEYSTORE_PASSWORD.encode()),
+            )
+        )
+        return path
+
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
@@ -66,3 +85,19 @@ def server_context(
         context.load_verify_locations(authority.path)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+class Certificates(NamedTuple):
+    """Paths of what a broker on 127.0.0.1 and its client have of one authority."""
+
+    authority: Path
+    keystore: Path
+    client: Path
+    client_key: Path
+
+
+def broker_certificates(folder: Path) -> Certificates:
+    folder.mkdir()
+    authority = Authority(folder)
+    client, client_key = authority.sign("client", "127.0.0.1")
+    return Certificates(Path(authority.path), authority.keystore("broker", "127.0.0.1"), Path(client), Path(client_key))

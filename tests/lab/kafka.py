@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from .certificates import PASSWORD, Certificates
+from .authority import KEYSTORE_PASSWORD, Certificates
 from .commands import LabError, tool
 from .processes import Running
 
@@ -143,7 +143,7 @@ def with_passwords(password: str, ours: Certificates, of_clients: bool = False) 
         "listener.name.clients.plain.sasl.jaas.config": f"{module} {users};",
         "ssl.keystore.type": "PKCS12",
         "ssl.keystore.location": ours.keystore,
-        "ssl.keystore.password": PASSWORD,
+        "ssl.keystore.password": KEYSTORE_PASSWORD,
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": ours.authority,
         # Without the listener's name before it, it does not count where there are passwords.

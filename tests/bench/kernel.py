@@ -15,13 +15,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from . import memory
+from . import memory, polling
 from .contenders import WARM_UP, Contender, Driven, Floor, Ours, Spawned
 from .device import KernelDevice, Shape
 from .results import Log
+from .tables import OURS
 
 ROUNDS = 9
 MORE_ROUNDS = 31  # of what takes no time
@@ -29,6 +31,7 @@ SHARES = (0.0, 0.01, 0.1, 1.0)
 SHARES_OF_OTHERS = (0.0, 0.01, 0.1)
 SHAPES = (Shape(1), Shape(100), Shape(1000), Shape(10_000), Shape(50_000), Shape(10_000, 20))
 PYROUTE2_PEERS = 10_000  # more take it half a minute for each poll
+LEAST_SHAPES = (Shape(100), Shape(1000))  # their dumps come with one call
 MEMORY_SHAPES = (Shape(10_000), Shape(50_000))
 GROWTH_POLLS = 10_000
 COMPARES_NOTHING = "wgctrl-go"
@@ -70,6 +73,8 @@ class Measurement:
             if shape.peers >= 100 or share in (0.0, 1.0):
                 self._against("floor", shape, share, [Floor(shape.interface), Ours(shape.interface, share)])
         self._against_others(shape, device)
+        if shape in LEAST_SHAPES:
+            self._against_the_least(shape, device)
         self._processes(shape)
         if shape in MEMORY_SHAPES:
             self._memory(shape)
@@ -91,13 +96,27 @@ class Measurement:
     def _against(self, part: str, shape: Shape, share: float, contenders: list[Contender]) -> None:
         self._measure(part, case_of(shape, share), contenders, self._count(shape))
 
-    def _measure(self, part: str, case: str, contenders: list[Contender], rounds: int) -> None:
+    def _measure(
+        self,
+        part: str,
+        case: str,
+        contenders: Sequence[Contender],
+        rounds: int,
+        change: Callable[[], int] | None = None,
+    ) -> None:
+        """``change`` changes that many peers before each round, so that everybody polls the same."""
         times: dict[str, list[float]] = {one.name: [] for one in contenders}
         turns = _in_turn(contenders)
         try:
+            if change is not None and not self._rounds:
+                _settle(contenders, change)
             for _round in range(rounds):
+                changed = change() if change is not None else None
                 for one in next(turns):
-                    times[one.name].append(one.poll().ns / 1e6)
+                    poll = one.poll()
+                    times[one.name].append(poll.ns / 1e6)
+                    if changed is not None and one.name == OURS and poll.found != changed:
+                        raise RuntimeError(f"{poll.found} changes were found of {changed}")
         finally:
             for one in contenders:
                 one.close()
@@ -105,32 +124,20 @@ class Measurement:
             self._log.add(part, case, name, values)
 
     def _against_others(self, shape: Shape, device: KernelDevice) -> None:
-        """Endpoints are changed in the kernel, so that everybody polls the same."""
         for share in SHARES_OF_OTHERS:
-            ours = Ours(shape.interface)
-            contenders: list[Contender] = [ours]
-            contenders += [Driven(name, [program, shape.interface]) for name, program in self._programs.items()]
-            times: dict[str, list[float]] = {one.name: [] for one in contenders}
-            turns = _in_turn(contenders)
-            try:
-                # Polled for ever: what a memory is made of takes some polls that find changes to settle.
-                for _round in range(WARM_UP if share and not self._rounds else 0):
-                    device.change(share)
-                    for one in contenders:
-                        if one.name != COMPARES_NOTHING:
-                            one.poll()
-                for _round in range(self._count(shape)):
-                    changed = device.change(share)
-                    for one in next(turns):
-                        poll = one.poll()
-                        times[one.name].append(poll.ns / 1e6)
-                        if one is ours and poll.found != changed:
-                            raise RuntimeError(f"{poll.found} changes were found of {changed}")
-            finally:
-                for one in contenders:
-                    one.close()
-            for name, values in times.items():
-                self._log.add("others", case_of(shape, share), name, values)
+            contenders = [_polling("ours", shape), *self._driven(shape)]
+            self._measure(
+                "others", case_of(shape, share), contenders, self._count(shape), partial(device.change, share)
+            )
+
+    def _against_the_least(self, shape: Shape, device: KernelDevice) -> None:
+        for share in SHARES_OF_OTHERS:
+            contenders = [_polling("ours", shape), _polling("least", shape)]
+            contenders += self._driven(shape, but=COMPARES_NOTHING)
+            self._measure("least", case_of(shape, share), contenders, self._count(shape), partial(device.change, share))
+
+    def _driven(self, shape: Shape, but: str = "") -> list[Driven]:
+        return [Driven(name, [program, shape.interface]) for name, program in self._programs.items() if name != but]
 
     def _processes(self, shape: Shape) -> None:
         contenders: list[Contender] = [Ours(shape.interface), Spawned(shape.interface)]
@@ -151,6 +158,19 @@ class Measurement:
 
     def _count(self, shape: Shape) -> int:
         return self._rounds or (MORE_ROUNDS if shape.peers <= 1000 else ROUNDS)
+
+
+def _settle(contenders: Sequence[Contender], change: Callable[[], int]) -> None:
+    """Polled for ever: what a memory is made of takes some polls that find changes to get to its size."""
+    for _round in range(WARM_UP):
+        change()
+        for one in contenders:
+            if one.name != COMPARES_NOTHING:
+                one.poll()
+
+
+def _polling(reader: str, shape: Shape) -> Driven:
+    return Driven(reader, [sys.executable, "-m", polling.__name__, reader, shape.interface])
 
 
 def _in_turn(contenders: Sequence[Contender]) -> Iterator[tuple[Contender, ...]]:

@@ -41,6 +41,13 @@ SECTIONS = {
         "Python microseconds for each peer, and makes two system calls beside those of the dump, of which it makes fewer. So ours "
         "is the quicker one, but for small devices of which much changes.",
     ),
+    "least": (
+        "How near ours is to the least",
+        "The least is what a poll has to do in Python: it receives the dump with one call, compares the fields of all peers, and "
+        "makes the peers and the changes that differ. It does nothing of what makes that right: it looks at no link, at no secret "
+        "and not whether the dump is whole, erases nothing, reads no counter, and takes for granted that only IPv4 endpoints "
+        "change. So it is no reader: what lies between it and ours is the price of being one, and the most that is left to be had.",
+    ),
     "tools": (
         "A quiet poll against tools",
         "`wg show IF dump` is a process for each poll. pyroute2 is `info()` down to plain values.",

@@ -24,6 +24,8 @@ def test_the_kernels_part_of_the_benchmarks_measures_each_subject(tmp_path: Path
         ("floor", "floor"),
         ("floor", "ours"),
         ("others", "ours"),
+        ("least", "ours"),
+        ("least", "least"),
         ("tools", "ours"),
         ("tools", "wg show dump"),
         ("tools", "pyroute2"),

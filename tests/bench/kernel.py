@@ -27,6 +27,10 @@ from .tables import OURS
 
 ROUNDS = 9
 MORE_ROUNDS = 31  # of what takes no time
+SITTINGS, MORE_SITTINGS = (
+    3,
+    7,
+)  # of processes anew: where one has its memory, and so what it finds in the caches, is luck
 SHARES = (0.0, 0.01, 0.1, 1.0)
 SHARES_OF_OTHERS = (0.0, 0.01, 0.1)
 SHAPES = (Shape(1), Shape(100), Shape(1000), Shape(10_000), Shape(50_000), Shape(10_000, 20))
@@ -73,8 +77,6 @@ class Measurement:
             if shape.peers >= 100 or share in (0.0, 1.0):
                 self._against("floor", shape, share, [Floor(shape.interface), Ours(shape.interface, share)])
         self._against_others(shape, device)
-        if shape in LEAST_SHAPES:
-            self._against_the_least(shape, device)
         self._processes(shape)
         if shape in MEMORY_SHAPES:
             self._memory(shape)
@@ -96,48 +98,28 @@ class Measurement:
     def _against(self, part: str, shape: Shape, share: float, contenders: list[Contender]) -> None:
         self._measure(part, case_of(shape, share), contenders, self._count(shape))
 
-    def _measure(
-        self,
-        part: str,
-        case: str,
-        contenders: Sequence[Contender],
-        rounds: int,
-        change: Callable[[], int] | None = None,
-    ) -> None:
-        """``change`` changes that many peers before each round, so that everybody polls the same."""
-        times: dict[str, list[float]] = {one.name: [] for one in contenders}
-        turns = _in_turn(contenders)
-        try:
-            if change is not None and not self._rounds:
-                _settle(contenders, change)
-            for _round in range(rounds):
-                changed = change() if change is not None else None
-                for one in next(turns):
-                    poll = one.poll()
-                    times[one.name].append(poll.ns / 1e6)
-                    if changed is not None and one.name == OURS and poll.found != changed:
-                        raise RuntimeError(f"{poll.found} changes were found of {changed}")
-        finally:
-            for one in contenders:
-                one.close()
+    def _measure(self, part: str, case: str, contenders: Sequence[Contender], rounds: int) -> None:
+        self._note(part, case, _sitting(contenders, rounds))
+
+    def _note(self, part: str, case: str, times: dict[str, list[float]]) -> None:
         for name, values in times.items():
             self._log.add(part, case, name, values)
 
     def _against_others(self, shape: Shape, device: KernelDevice) -> None:
-        for share in SHARES_OF_OTHERS:
-            contenders = [_polling("ours", shape), *self._driven(shape)]
-            self._measure(
-                "others", case_of(shape, share), contenders, self._count(shape), partial(device.change, share)
-            )
-
-    def _against_the_least(self, shape: Shape, device: KernelDevice) -> None:
-        for share in SHARES_OF_OTHERS:
-            contenders = [_polling("ours", shape), _polling("least", shape)]
-            contenders += self._driven(shape, but=COMPARES_NOTHING)
-            self._measure("least", case_of(shape, share), contenders, self._count(shape), partial(device.change, share))
-
-    def _driven(self, shape: Shape, but: str = "") -> list[Driven]:
-        return [Driven(name, [program, shape.interface]) for name, program in self._programs.items() if name != but]
+        """One at a time: what a process with a collector of its own does after it has answered is at the cost of who is next."""
+        others = {name: [program, shape.interface] for name, program in self._programs.items()}
+        if shape in LEAST_SHAPES:
+            others["least"] = polling.command("least", shape.interface)
+        for name, command in others.items():
+            for share in SHARES_OF_OTHERS:
+                times: dict[str, list[float]] = {OURS: [], name: []}
+                for _pair in range(1 if name == COMPARES_NOTHING else self._sittings(shape)):
+                    contenders = [Driven(OURS, polling.command("ours", shape.interface)), Driven(name, command)]
+                    settling = 0 if self._rounds else WARM_UP
+                    found = _sitting(contenders, self._rounds or ROUNDS, partial(device.change, share), settling)
+                    for who, values in found.items():
+                        times[who] += values
+                self._note(name, case_of(shape, share), times)
 
     def _processes(self, shape: Shape) -> None:
         contenders: list[Contender] = [Ours(shape.interface), Spawned(shape.interface)]
@@ -156,21 +138,39 @@ class Measurement:
         answer: dict[str, int] = json.loads(done.stdout)
         return answer
 
+    def _sittings(self, shape: Shape) -> int:
+        if self._rounds:
+            return 1
+        return MORE_SITTINGS if shape.peers <= 1000 else SITTINGS
+
     def _count(self, shape: Shape) -> int:
         return self._rounds or (MORE_ROUNDS if shape.peers <= 1000 else ROUNDS)
 
 
-def _settle(contenders: Sequence[Contender], change: Callable[[], int]) -> None:
-    """Polled for ever: what a memory is made of takes some polls that find changes to get to its size."""
-    for _round in range(WARM_UP):
-        change()
+def _sitting(
+    contenders: Sequence[Contender], rounds: int, change: Callable[[], int] | None = None, settling: int = 0
+) -> dict[str, list[float]]:
+    """Milliseconds of each poll, by name. ``change`` changes that many peers before each round, so that everybody polls the same.
+
+    They are polled for ever: what a memory is made of takes some polls that find changes, ``settling``, to get to its size.
+    """
+    times: dict[str, list[float]] = {one.name: [] for one in contenders}
+    turns = _in_turn(contenders)
+    try:
+        for number in range(-settling, rounds):
+            changed = change() if change is not None else None
+            for one in next(turns):
+                if number < 0 and one.name == COMPARES_NOTHING:
+                    continue
+                poll = one.poll()
+                if number >= 0:
+                    times[one.name].append(poll.ns / 1e6)
+                if changed is not None and one.name == OURS and poll.found != changed:
+                    raise RuntimeError(f"{poll.found} changes were found of {changed}")
+    finally:
         for one in contenders:
-            if one.name != COMPARES_NOTHING:
-                one.poll()
-
-
-def _polling(reader: str, shape: Shape) -> Driven:
-    return Driven(reader, [sys.executable, "-m", polling.__name__, reader, shape.interface])
+            one.close()
+    return times
 
 
 def _in_turn(contenders: Sequence[Contender]) -> Iterator[tuple[Contender, ...]]:

@@ -17,6 +17,10 @@ from .least import Least
 READERS: dict[str, type[Ours] | type[Least]] = {"ours": Ours, "least": Least}
 
 
+def command(reader: str, interface: str) -> list[str]:
+    return [sys.executable, "-m", __name__, reader, interface]
+
+
 def main(reader: str, interface: str) -> None:
     contender: Contender = READERS[reader](interface)
     for _line in sys.stdin:

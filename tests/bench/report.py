@@ -35,10 +35,11 @@ SECTIONS = {
     "nlink 0.19.0": (
         "A poll of the kernel against nlink",
         "The share of peers had their endpoint changed in the kernel since the poll before, for both; who polls first after that "
-        "goes in turn. nlink is a poll of its watcher, without the sleep. It is compiled: it decodes and compares all peers at "
-        "each poll, and one that changed costs it nothing more. Ours looks at what changed, which costs Python microseconds for "
-        "each peer, and makes two system calls beside those of the dump, of which it makes fewer. So ours is the quicker one, but "
-        "for small devices of which much changes.",
+        "goes in turn. Both are processes of their own, and several pairs of them were measured: where one has its memory is luck, "
+        "which lasts as long as the process. nlink is a poll of its watcher, without the sleep. It is compiled: it decodes and "
+        "compares all peers at each poll, and one that changed costs it nothing more. Ours looks at what changed, which costs "
+        "Python microseconds for each peer, and makes two system calls beside those of the dump, of which it makes fewer. So ours "
+        "is the quicker one, but for small devices of which much changes.",
     ),
     "wgctrl-go": (
         "A poll of the kernel against wgctrl-go",

@@ -17,9 +17,7 @@ def check(name: str, known: Sequence[str], unknown: Mapping[str, Any], allowed_s
         raise AnsibleFilterError(
             "%s has no option %s. There are: %s" % (name, ", ".join(sorted(unknown)), ", ".join(known))
         )
-    if isinstance(allowed_states, str):
-        allowed_states = [state.strip() for state in allowed_states.split(",")]
-    states = list(allowed_states)
+    states = allowed_states.split(",") if isinstance(allowed_states, str) else list(allowed_states)
     wrong = [state for state in states if state not in STATES]
     if wrong:
         raise AnsibleFilterError(

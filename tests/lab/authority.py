@@ -35,32 +35,32 @@ class Authority:
         usage.update(dict.fromkeys(("key_agreement", "crl_sign", "encipher_only", "decipher_only"), False))
         certificate = certificate.add_extension(x509.KeyUsage(key_cert_sign=True, **usage), True)
         identifier = x509.SubjectKeyIdentifier.from_public_key(self._public_key)
-        self.path = self._write("ca.pem", certificate.add_extension(identifier, False))
+        self._certificate = self._signed(certificate.add_extension(identifier, False))
+        self.path = self._write("ca.pem", self._certificate)
 
     def sign(self, name: str, address: str, days: int = 1) -> tuple[str, str]:
         """The paths of a certificate for an IP address and of its key. It expires after so many days."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        certificate, key = self._issue(name, address, days)
         path = self._folder / f"{name}.key"
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
         path.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
-        return self._write(f"{name}.pem", self._builder(subject, key, days).add_extension(names, False)), str(path)
+        return self._write(f"{name}.pem", certificate), str(path)
 
     def keystore(self, name: str, address: str) -> Path:
-        """PKCS 12: a certificate for an IP address and its key, as Java wants them."""
-        certificate, key = (Path(path).read_bytes() for path in self.sign(name, address))
+        """Both as Java wants them, in PKCS 12."""
+        certificate, key = self._issue(name, address)
+        secret = serialization.BestAvailableEncryption(KEYSTORE_PASSWORD.encode())
         path = self._folder / f"{name}.p12"
         path.write_bytes(
-            pkcs12.serialize_key_and_certificates(
-                name.encode(),
-                serialization.load_pem_private_key(key, None),  # type: ignore[arg-type]
-                x509.load_pem_x509_certificate(certificate),
-                [x509.load_pem_x509_certificate(Path(self.path).read_bytes())],
-                serialization.BestAvailableEncryption(KEYSTORE_PASSWORD.encode()),
-            )
+            pkcs12.serialize_key_and_certificates(name.encode(), key, certificate, [self._certificate], secret)
         )
         return path
+
+    def _issue(self, name: str, address: str, days: int = 1) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        return self._signed(self._builder(subject, key, days).add_extension(names, False)), key
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -70,9 +70,12 @@ class Authority:
         builder = builder.add_extension(issuer, False)
         return builder.serial_number(x509.random_serial_number()).not_valid_after(now + datetime.timedelta(days=days))
 
-    def _write(self, name: str, builder: x509.CertificateBuilder) -> str:
+    def _signed(self, builder: x509.CertificateBuilder) -> x509.Certificate:
+        return builder.sign(self._key, hashes.SHA256())
+
+    def _write(self, name: str, certificate: x509.Certificate) -> str:
         path = self._folder / name
-        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return str(path)
 
 

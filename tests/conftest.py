@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "wirewatch",
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
-        max_examples=5000 if config.getoption("--full") else 100,
+        max_examples=5000 if config.getoption("--full") else 400,
     )
     hypothesis_settings.load_profile("wirewatch")
     handle_ignored_signals()

@@ -27,10 +27,8 @@ from .tables import OURS
 
 ROUNDS = 9
 MORE_ROUNDS = 31  # of what takes no time
-SITTINGS, MORE_SITTINGS = (
-    3,
-    7,
-)  # of processes anew: where one has its memory, and so what it finds in the caches, is luck
+SITTINGS = 3  # of processes anew: where one has its memory, and so what it finds in the caches, is luck
+MORE_SITTINGS = 7  # of those that take no time
 SHARES = (0.0, 0.01, 0.1, 1.0)
 SHARES_OF_OTHERS = (0.0, 0.01, 0.1)
 SHAPES = (Shape(1), Shape(100), Shape(1000), Shape(10_000), Shape(50_000), Shape(10_000, 20))

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from itertools import compress
 from operator import ne
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import PEER_ENDPOINT_CHANGED, Change
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import _NOT_KNOWN, _change
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import PEER_ENDPOINT_CHANGED
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import WG_CMD_GET_DEVICE, KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, _peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer, sort_by_key
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     GENERIC_HEADER,
@@ -30,9 +30,6 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 
 from .contenders import WARM_UP, Poll
-
-_peer = partial(tuple.__new__, Peer)
-_change = partial(tuple.__new__, Change)
 
 
 class Least:
@@ -74,7 +71,7 @@ class Least:
         found = 0
         for peer in changed:
             was = device.peers[peer[0]][2]
-            _change((PEER_ENDPOINT_CHANGED, self._device, peer, was, peer[2], None, None, False, (None, None)))
+            _change((PEER_ENDPOINT_CHANGED, self._device, peer, was, peer[2], None, None, False, _NOT_KNOWN))
             found += 1
         return Poll(time.perf_counter_ns() - begun, found)
 

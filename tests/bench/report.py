@@ -39,7 +39,7 @@ SECTIONS = {
         "which lasts as long as the process. nlink is a poll of its watcher, without the sleep. It is compiled: it decodes and "
         "compares all peers at each poll, and one that changed costs it nothing more. Ours looks at what changed, which costs "
         "Python microseconds for each peer, and makes two system calls beside those of the dump, of which it makes fewer. So ours "
-        "is the quicker one, but for small devices of which much changes.",
+        "is the quicker one, but for a few peers, and for small devices of which much changes.",
     ),
     "wgctrl-go": (
         "A poll of the kernel against wgctrl-go",

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _layout, _netlink, _pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._delta import delta
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import SHARE, diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from model.host import Host, Interface
 from model.host import Namespace as HostNamespace
@@ -81,12 +82,18 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
         return counted
 
     monkeypatch.setattr(_netlink, "BACKOFF", 0)
-    monkeypatch.setattr(_layout, "SEVERAL", 4)
     monkeypatch.setattr(_pages, "AT_ONCE", 16)
     monkeypatch.setattr(Pages, "_followed", count("followed", Pages._followed))
     monkeypatch.setattr(Pages, "_decoded", count("decoded", Pages._decoded))
     monkeypatch.setattr(Pages, "recognise", count("recognised", Pages.recognise))
-    monkeypatch.setattr(_layout.Layout, "_patched_together", count("together", _layout.Layout._patched_together))
+    patched = _layout.Layout.patched
+
+    def patched_counted(layout: _layout.Layout, peers: list[Peer], *arguments: Any) -> list[Peer] | None:
+        found = patched(layout, peers, *arguments)
+        ways["together"] += found is not None and len(peers) > 1
+        return found
+
+    monkeypatch.setattr(_layout.Layout, "patched", patched_counted)
     polls = 100_000 if full else 5_000
     chance = random.Random(SEED)
     host = Host(random.Random(SEED))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import gc
 import random
 import struct
+from collections.abc import Callable
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, SEVERAL, Layout, layout_of
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, Layout, layout_of
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._page import Page
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
@@ -22,7 +23,7 @@ from model.host import Namespace as HostNamespace
 from unit.watching import START, key
 from unit.wire import peer_bytes, sockaddr
 
-PEERS = 3 * SEVERAL
+PEERS = 60
 PLACE = (None, "wg0")
 
 
@@ -58,8 +59,7 @@ def decoded(block: bytes) -> Peer:
     return decode_peer(PeerBytes(key(0), [(block, HEADER, len(block))]), str)[0]._replace(public_key=block[8:40])
 
 
-def layout() -> Layout:
-    block = field(1)
+def layout(block: bytes) -> Layout:
     places = decode_peer(PeerBytes(key(1), [(block, HEADER, len(block))]), str)[1]
     assert places is not None
     found = layout_of(places, len(block))
@@ -67,23 +67,38 @@ def layout() -> Layout:
     return found
 
 
-def moved_on(chance: random.Random) -> dict[str, bytes]:
-    changed = {
-        "LAST_HANDSHAKE_TIME": struct.pack("=qq", START // 10**9 + chance.randrange(100), chance.randrange(10**9)),
-        "RX_BYTES": struct.pack("=Q", chance.randrange(1 << 64)),
-        "TX_BYTES": struct.pack("=Q", chance.randrange(1 << 64)),
-        "ENDPOINT": sockaddr(f"198.51.100.{chance.randrange(256)}", chance.randrange(1, 1 << 16)),
-    }
-    return {name: value for name, value in changed.items() if chance.random() < 0.7}
+def ipv4(chance: random.Random) -> bytes:
+    return sockaddr(f"198.51.100.{chance.randrange(256)}", chance.randrange(1, 1 << 16))
 
 
+def ipv6(chance: random.Random) -> bytes:
+    host, scope = chance.choice([("2001:db8::7", 0), ("fe80::1", 3), ("fe80::1", 4)])
+    return sockaddr(host, chance.randrange(1, 1 << 16), scope=scope)
+
+
+def handshake(chance: random.Random) -> bytes:
+    return struct.pack("=qq", START // 10**9 + chance.randrange(100), chance.randrange(10**9))
+
+
+def counter(chance: random.Random) -> bytes:
+    return struct.pack("=Q", chance.randrange(1 << 64))
+
+
+@pytest.mark.parametrize("endpoint", [ipv4, ipv6])
 @pytest.mark.parametrize("count", [1, 2, PEERS])
-def test_peers_are_patched_as_they_would_be_decoded(count: int) -> None:
+def test_peers_are_patched_as_they_would_be_decoded(count: int, endpoint: Callable[[random.Random], bytes]) -> None:
+    """Some kinds of values change, and each of those in some of the peers."""
     chance = random.Random(count)
+    makers = {"LAST_HANDSHAKE_TIME": handshake, "RX_BYTES": counter, "TX_BYTES": counter, "ENDPOINT": endpoint}
     for _round in range(50):
-        before = [field(number) for number in range(count)]
-        after = [field(number, **moved_on(chance)) for number in range(count)]
-        patched = layout().patched(list(map(decoded, before)), before, after, str)
+        values = [{name: make(chance) for name, make in makers.items()} for _number in range(count)]
+        before = [field(number, **some) for number, some in enumerate(values)]
+        for name in chance.sample(sorted(makers), chance.randrange(5)):
+            for some in values:
+                if chance.random() < 0.7:
+                    some[name] = makers[name](chance)
+        after = [field(number, **some) for number, some in enumerate(values)]
+        patched = layout(before[0]).patched(list(map(decoded, before)), before, after, str)
         assert patched == list(map(decoded, after))
 
 
@@ -96,13 +111,14 @@ def test_peers_are_patched_as_they_would_be_decoded(count: int) -> None:
         pytest.param({"LAST_HANDSHAKE_TIME": struct.pack("=qq", -1, 0)}, id="a time before all times"),
         pytest.param({"LAST_HANDSHAKE_TIME": struct.pack("=qq", 1 << 40, 0)}, id="a time after all times"),
         pytest.param({"LAST_HANDSHAKE_TIME": struct.pack("=qq", 1, 10**9)}, id="nanoseconds that are none"),
+        pytest.param({"ENDPOINT": struct.pack("=H14x", 99)}, id="an endpoint that is none"),
     ],
 )
 def test_what_else_changes_is_left_to_the_decoder(count: int, changed: dict[str, bytes]) -> None:
     """One peer of many is enough."""
     before = [field(number) for number in range(count)]
     after = [field(number, **(changed if number == count // 2 else {})) for number in range(count)]
-    assert layout().patched(list(map(decoded, before)), before, after, str) is None
+    assert layout(before[0]).patched(list(map(decoded, before)), before, after, str) is None
 
 
 def test_the_attributes_that_change_are_those_of_the_kernel() -> None:

@@ -10,7 +10,7 @@ import struct
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _layout, _wire
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
     Device,
@@ -250,15 +250,3 @@ def test_one_changed_byte_never_crashes_and_never_invents_a_peer(place: int, cha
     except (MalformedReply, Temporary):
         return
     assert len(peers) <= 3
-
-
-@pytest.mark.parametrize("hosts", [[], ["192.0.2.7"], ["192.0.2.7", "198.51.100.1"], ["2001:db8::7", "fe80::1"]])
-def test_many_endpoints_are_decoded_as_each_alone(hosts: list[str]) -> None:
-    raw = [sockaddr(host, 50000 + number, scope=3 * host.startswith("fe80")) for number, host in enumerate(hosts)]
-    assert _layout.decode_endpoints(raw, str) == [_wire.decode_endpoint(one, 0, len(one), str) for one in raw]
-
-
-def test_one_endpoint_of_many_that_is_none_is_an_error() -> None:
-    odd = struct.pack("=H14x", 99)
-    with pytest.raises(MalformedReply, match="address family 99"):
-        _layout.decode_endpoints([sockaddr("192.0.2.7", 1), odd], str)

@@ -28,7 +28,6 @@ from .tables import OURS
 ROUNDS = 9
 MORE_ROUNDS = 31  # of what takes no time
 SITTINGS = 3  # of processes anew: where one has its memory, and so what it finds in the caches, is luck
-MORE_SITTINGS = 7  # of those that take no time
 SHARES = (0.0, 0.01, 0.1, 1.0)
 SHARES_OF_OTHERS = (0.0, 0.01, 0.1)
 SHAPES = (Shape(1), Shape(100), Shape(1000), Shape(10_000), Shape(50_000), Shape(10_000, 20))
@@ -111,10 +110,10 @@ class Measurement:
         for name, command in others.items():
             for share in SHARES_OF_OTHERS:
                 times: dict[str, list[float]] = {OURS: [], name: []}
-                for _pair in range(1 if name == COMPARES_NOTHING else self._sittings(shape)):
+                for _pair in range(1 if name == COMPARES_NOTHING or self._rounds else SITTINGS):
                     contenders = [Driven(OURS, polling.command("ours", shape.interface)), Driven(name, command)]
                     settling = 0 if self._rounds else WARM_UP
-                    found = _sitting(contenders, self._rounds or ROUNDS, partial(device.change, share), settling)
+                    found = _sitting(contenders, self._count(shape), partial(device.change, share), settling)
                     for who, values in found.items():
                         times[who] += values
                 self._note(name, case_of(shape, share), times)
@@ -135,11 +134,6 @@ class Measurement:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         answer: dict[str, int] = json.loads(done.stdout)
         return answer
-
-    def _sittings(self, shape: Shape) -> int:
-        if self._rounds:
-            return 1
-        return MORE_SITTINGS if shape.peers <= 1000 else SITTINGS
 
     def _count(self, shape: Shape) -> int:
         return self._rounds or (MORE_ROUNDS if shape.peers <= 1000 else ROUNDS)

@@ -22,7 +22,8 @@ SECTIONS = {
     "kernel": (
         "The kernel that is measured in",
         "What everybody pays in it. In user mode both are some hundred times dearer than on the bare machine, so what a reader "
-        "does beside the dump itself weighs more there, on small devices above all.",
+        "does beside the dump itself weighs more there, on small devices above all. It runs on one core of this machine: with two, "
+        "a system call costs three times as much or not, by where its halves happen to be.",
     ),
     "floor": (
         "A poll of the kernel against the floor",
@@ -35,8 +36,8 @@ SECTIONS = {
     "nlink 0.19.0": (
         "A poll of the kernel against nlink",
         "The share of peers had their endpoint changed in the kernel since the poll before, for both; who polls first after that "
-        "goes in turn. Both are processes of their own, and several pairs of them were measured: where one has its memory is luck, "
-        "which lasts as long as the process. nlink is a poll of its watcher, without the sleep. It is compiled: it decodes and "
+        "goes in turn. Both are processes of their own, and three pairs of them were measured: where one has its memory, and so "
+        "what it finds in the caches, is luck. nlink is a poll of its watcher, without the sleep. It is compiled: it decodes and "
         "compares all peers at each poll, and one that changed costs it nothing more. Ours looks at what changed, which costs "
         "Python microseconds for each peer, and makes two system calls beside those of the dump, of which it makes fewer. So ours "
         "is the quicker one, but for a few peers, and for small devices of which much changes.",

@@ -22,7 +22,7 @@ from lab.wireguard import SOCKET_FOLDER
 SEED = 20261124
 HOME, AWAY = "192.0.2.11", "198.51.100.4"
 ROAMS = 6
-DYING_OR_BORN = "Connection reset by peer|hung up in mid-answer|there is no userspace socket"
+DYING_OR_BORN = "Broken pipe|Connection reset by peer|hung up in mid-answer|there is no userspace socket"
 
 
 def stranger(chance: random.Random) -> str:
@@ -205,6 +205,8 @@ def test_a_bad_daemon_is_said_once_and_keeps_nobody_from_the_good_one(
         starts = len(following.of(over, bad.name)) if sentence else 1
         following.wait_for("interface_added", bad.name)
         following.wait_for("peer_added", good.name)
+        polls = following.polls
+        wait_for(lambda: following.polls > polls, 60, "the next poll: this one's events may still be on their way")
         before = following.mirror["here", None, bad.name]["peers"].copy()
 
         tracemalloc.start()

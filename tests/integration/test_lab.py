@@ -220,6 +220,7 @@ HALF = TEXT.encode()[: len(TEXT) // 2]
 def test_the_scripted_daemon_does_as_told(tmp_path, behaviour, expected):
     with uapi.FakeDaemon(tmp_path, "wg0", behaviour) as daemon:
         assert ask(daemon.path) == expected
+        wait_for(lambda: daemon.requests, 30, "the request to be taken")  # who is silent may not have read it yet
         assert daemon.requests == [b"get=1\n\n"]
     assert not daemon.path.exists()
 

@@ -210,7 +210,7 @@ def test_a_daemon_that_dies_while_we_wait_ends_the_wait(network, play):
     playbook = watch("handshake", timeout=20, sleep=0.2)
     with uapi.FakeDaemon(SOCKET_FOLDER, name, uapi.answers(uapi.device_text())) as daemon:
         with play.start(inventory, playbook, variables={"wg_interface": name}) as running:
-            wait_for(lambda: daemon.requests, 20, "the module to look for the first time")
+            wait_for(lambda: len(daemon.requests) >= 2, 60, "the module to have looked once, and look again")
             daemon.die()
             play.finish(running, fails=True)
         assert daemon.path.exists(), "a reader leaves a dead socket where it is"

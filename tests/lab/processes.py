@@ -167,9 +167,11 @@ class Running:
 
     def kill(self) -> None:
         """SIGKILL for the process and all it started, as a crash does it."""
-        for pid in self._family():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # Again, since one may have been forked after they were listed. Who is dead has no environment and is none of them.
+        while family := self._family():
+            for pid in family:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._process.wait()
 
     def _family(self) -> list[int]:

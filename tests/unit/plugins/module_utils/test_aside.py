@@ -70,6 +70,7 @@ def test_what_takes_long_is_pending_and_asked_for_once() -> None:
     for _time in range(3):
         with pytest.raises(Pending, match="wg0 has not answered yet"):
             aside()
+    wait_for(lambda: slow.calls, 30, "the call to begin")
     assert slow.calls == 1
     slow.go.set()
     assert outcome(aside) == 1

@@ -235,10 +235,11 @@ def test_what_was_told_and_is_undone_while_the_sink_is_away_is_told_to_be_undone
     sink = Pipe(behave)
     with Run(world, sink, tmp_path) as run:
         run.wait_for_polls(3)
+        sink.wait_for(lambda: len(sink.arrived) >= 3)
         world.put("wg0", peer(2))
         run.wait_for_polls(3)
         lost.clear()
-        sink.wait_for(lambda: sink.types[-1] == "peer_removed")
+        sink.wait_for(lambda: sink.types[-1:] == ["peer_removed"])
     assert folded(sink.arrived) == folded(sink.arrived, unique=True) == truth(world)
     assert_one_event_to_a_uuid(sink.arrived)
 

@@ -163,7 +163,7 @@ def test_what_goes_on_for_ever_is_ended_with_all_that_it_started(machine: Machin
         return found
 
     assert "here" in machine.run("sh -c 'sleep 600 & echo here; sleep 600'", until="here")
-    wait_for(lambda: left() == [], 10, "the newcomer's processes to be gone")
+    wait_for(lambda: left() == [], 60, "the newcomer's processes to be gone")
 
 
 def test_what_was_recorded_by_hand_is_said_to_be() -> None:

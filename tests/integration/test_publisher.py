@@ -115,7 +115,7 @@ def test_lines_of_json_lead_to_what_wg_shows(zipapp: Path, net: Star, tmp_path: 
         running.wait_for(lambda: is_true(net, running.envelopes), "the end of the history")
         status, seconds = running.end()
         assert (status, running.said) == (0, "")
-        assert seconds < 2
+        assert seconds < 15
         assert [one["wireguard"]["sequence"] for one in running.envelopes] == list(range(1, len(running.lines) + 1))
         assert len({one["meta"]["uuid"] for one in running.envelopes}) == len(running.lines)
 
@@ -257,7 +257,7 @@ def test_whatever_dies_the_fold_is_what_wg_shows_and_what_comes_twice_is_the_sam
         )
         status, seconds = running.end()
         assert status == 0
-        assert seconds < 2
+        assert seconds < 15
     assert "Traceback" not in running.said
     assert fold(arrived) == fold(arrived, unique=True)
     of: dict[str, Envelope] = {}
@@ -274,5 +274,5 @@ def test_a_webhook_that_is_away_keeps_nobody_from_ending(zipapp: Path, net: Star
         running.wait_for(lambda: running.said, "the sentence")
         status, seconds = running.end()
         assert status == 0
-        assert seconds < 2
+        assert seconds < 15
         assert running.said == f"wirewatch: The webhook {url} can't be reached: Connection refused. It is tried again\n"

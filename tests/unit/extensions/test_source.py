@@ -26,7 +26,7 @@ from unit.disk import FailingDisk
 from unit.watching import World, peer
 
 SOURCE = "ansible_collections/wirewatch/wireguard/extensions/eda/plugins/event_source/wg_events.py"
-PATIENCE = 10.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import 
 from unit.disk import FailingDisk
 from unit.watching import World, peer, text
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 60.0  # seconds
 SOON = Pauses(first=0.001, longest=0.002, refused=0.001, refused_tries=5)
 
 Envelope = Dict[str, Any]

@@ -25,7 +25,7 @@ from lab.authority import Authority, server_context
 from lab.private import write_private
 from lab.webhook import serving
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 60.0  # seconds
 TOKEN = "a-token"
 
 

@@ -125,20 +125,22 @@ def test_a_dead_socket_is_no_daemon_and_stays_where_it_is(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "sentence"),
+    ("behaviour", "timeout", "sentence"),
     [
-        (uapi.hangs, r"did not answer whole within 0.2 s \(0 bytes came\)"),
-        (uapi.hangs_in_mid_reply(ANSWER), r"did not answer whole within 0.2 s \(\d{3} bytes came\)"),
-        (uapi.stops_in_mid_reply(ANSWER), "hung up in mid-answer"),
-        (uapi.closes_at_once, "hung up in mid-answer|can't be read"),
+        (uapi.hangs, 0.2, r"did not answer whole within 0.2 s \(0 bytes came\)"),
+        (uapi.hangs_in_mid_reply(ANSWER), 2.0, r"did not answer whole within 2 s \(\d{3} bytes came\)"),
+        (uapi.stops_in_mid_reply(ANSWER), 30.0, "hung up in mid-answer"),
+        (uapi.closes_at_once, 30.0, "hung up in mid-answer|can't be read"),
     ],
     ids=["hangs", "hangs in mid-reply", "stops in mid-reply", "closes at once"],
 )
-def test_a_daemon_that_falls_silent_may_pass(folder: Path, behaviour: uapi.Behaviour, sentence: str) -> None:
+def test_a_daemon_that_falls_silent_may_pass(
+    folder: Path, behaviour: uapi.Behaviour, timeout: float, sentence: str
+) -> None:
     with uapi.FakeDaemon(folder, NAME, behaviour), pytest.raises(
         Temporary, match=f"The daemon of interface {NAME} .*({sentence})"
     ):
-        reader(folder, timeout=0.2).read()
+        reader(folder, timeout).read()
 
 
 def test_a_daemon_that_talks_garbage_is_an_error_that_quotes_none_of_it(folder: Path) -> None:

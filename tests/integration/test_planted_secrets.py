@@ -124,7 +124,7 @@ EVERYTHING = """
     - name: spoiled
       wirewatch.wireguard.wg_device_info:
         interfaces: ["{{ wg_interface }}", "{{ bad }}"]
-      loop: "{{ range(3) }}"
+      loop: [0, 1, 2]
     - name: spoiled facts
       wirewatch.wireguard.wg_facts:
         interfaces: ["{{ bad }}"]
@@ -168,6 +168,8 @@ def test_modules_and_roles_at_their_most_talkative(
     assert device["peers"][0]["has_preshared_key"] is True
     assert running.result("handshakes")["satisfied"] is True
     assert running.result("in vain")["reason"]
+    looks = running.result("spoiled")["results"]
+    assert [bad.path.stem in look.get("msg", "") for look in looks] == [True] * 3, "not each looked and failed"
     assert f"Interface {bad.path.stem} can't be read" in running.output
     assert asked > 20
     assert len(list(tmp_path.rglob("AnsiballZ_wg_*.py"))) >= 7, "the files of the modules were not kept"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 from lab import Running, wait_for
 
-PATIENCE = 30.0  # seconds for a rule to fire; a poll and a rule take well below one
+PATIENCE = 90.0  # seconds for a rule to fire, and before it the engine to start; a poll and a rule take well below one
 
 # What a rule says of its event; null is None there.
 _SAYING = "FIRED {{ event.wireguard.type }} {{ event.wireguard.interface }} {{ event.wireguard.public_key }}" + "".join(

@@ -67,9 +67,9 @@ def test_by_hand_it_prints_events_as_lines_of_json(collections_path: Path, netwo
             lines = output.read_text().splitlines(keepends=True)
             return [json.loads(line)["wireguard"]["type"] for line in lines if line.endswith("\n")]
 
-        wait_for(lambda: types() == ["interface_added", "peer_added"], 20, f"the inventory; {output.read_text()}")
+        wait_for(lambda: types() == ["interface_added", "peer_added"], 60, f"the inventory; {output.read_text()}")
         net.hub.remove_peer(east)
-        wait_for(lambda: types()[-1] == "peer_removed", 20, "the removed peer")
+        wait_for(lambda: types()[-1] == "peer_removed", 60, "the removed peer")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert "Traceback" not in output.read_text()

@@ -27,6 +27,8 @@ from lab.private import write_private
 
 HOST = "gw1"
 TOPIC = "wireguard"
+# Seconds: the engine's start, and on top the longest pause of a publisher that found nobody (a minute).
+PATIENCE = 120.0
 
 Sources = list[dict[str, Any]]
 
@@ -104,7 +106,7 @@ def test_the_same_rules_run_the_same_playbook_on_the_same_host(
     with ExitStack() as stack:
         sources = stack.enter_context(way(net.hub, zipapp, tmp_path))
         running = stack.enter_context(with_kafka.rulebook(*write(tmp_path, sources)))
-        running.wait_for_output(f"META {east} ", 60)
+        running.wait_for_output(f"META {east} ", PATIENCE)
         net.hub.remove_peer(east)
         assert wait_for_playbook(running, east) == {HOST}
         meta = told_meta(running, {"wireguard": {"public_key": east}})
@@ -146,7 +148,7 @@ def test_the_rulebook_of_a_fleet_says_what_happens_to_its_tunnels(
     with ExitStack() as stack:
         variables = variables_of(name, stack.enter_context(way(net.hub, zipapp, tmp_path)))
         running = stack.enter_context(with_kafka.rulebook(FLEET[name], inventory, variables=variables))
-        running.wait_for_output(f"{HOST} is watched: interface {net.hub.name}", 60)
+        running.wait_for_output(f"{HOST} is watched: interface {net.hub.name}", PATIENCE)
         net.shake_hands("east")
         running.wait_for_output(f"{HOST}: {east} on {net.hub.name} is up (it was never)")
         net.hub.remove_peer(east)

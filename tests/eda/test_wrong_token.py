@@ -18,7 +18,8 @@ from lab.private import write_private
 HOST = "gw1"
 TRIES = 10  # of what is refused, then the publisher ends
 PAUSE, WHOLE_PAUSE = 1.0, 60.0  # seconds between two of them
-PATIENCE = 60.0  # seconds for the engine to start, or a rule to fire
+# Seconds: the engine's start, and on top the longest pause of a publisher that found nobody (a minute).
+PATIENCE = 120.0
 REFUSED = '"POST /wireguard HTTP/1.1" 401'  # in the access log of the webhook
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lab import Interface, Running, wait_for
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 90.0  # seconds
 
 HURRIED = """\
 import functools, sys

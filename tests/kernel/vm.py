@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 KERNEL = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "wirewatch", "kernel")
-TIMEOUT = 20 * 60  # seconds; emulated, Python runs some 20 times slower
+TIMEOUT = 40 * 60  # seconds; emulated, Python runs some 20 times slower, and all tests take some eight minutes
 TIMEOUT_FULL = 4 * 3600
 
 

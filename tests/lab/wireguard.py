@@ -111,7 +111,7 @@ class Interface:
                 )
             return self._socket_answers()
 
-        wait_for(answers, 10, f"wireguard-go to answer on {self.socket_path}", interval=0.01)
+        wait_for(answers, 60, f"wireguard-go to answer on {self.socket_path}", interval=0.01)
 
     def forget_source_address(self) -> None:
         """Make wireguard-go send from the address that the host has now.

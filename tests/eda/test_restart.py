@@ -5,22 +5,34 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import MAGIC
 from eda.rulebooks import fired, wait_for_rule, write_rulebook
 from lab import Ansible, Network, Running, star, wait_for, write_inventory
 
 
-def wait_until_written(running: Running, state_file: Path, *facts: str) -> None:
-    """Waits until a SIGKILL would leave these texts on disk."""
+def wait_until_written(running: Running, state_file: Path, *peers: str) -> None:
+    """Waits until a SIGKILL would leave on disk that these peers were told, and nothing that is to be told again."""
 
     def written() -> bool:
         if running.returncode is not None:
             raise running.failed("ended before it wrote the state file.")
-        files = (state_file, Path(f"{state_file}-wal"))
-        content = b"".join(path.read_bytes() for path in files if path.exists())
-        return all(fact.encode() in content for fact in facts)
+        # A copy, since the source keeps the file locked.
+        try:
+            with TemporaryDirectory() as folder:
+                for suffix in ("", "-wal"):
+                    shutil.copy(f"{state_file}{suffix}", f"{folder}/copy{suffix}")
+                with closing(sqlite3.connect(f"{folder}/copy")) as connection:
+                    told = {key for (key,) in connection.execute("SELECT public_key FROM facts")}
+                    telling = connection.execute("SELECT sequence FROM telling").fetchall()
+        except (OSError, sqlite3.Error):
+            return False  # it is not there yet, or was written to while it was copied
+        return told.issuperset(peers) and not telling
 
     wait_for(written, 30, f"{state_file.name} to hold what was told")
 

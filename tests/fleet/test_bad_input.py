@@ -71,8 +71,10 @@ def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_are_said_a
         with broker, Namespace(far.namespace).run(lambda: Hearing(broker.address, TOPIC)) as hearing:
             wait_for_sentence(running, "takes events again after", PATIENCE)
             hearing.wait_for_truth("gw1", interface)
-            for words in ("Failed to resolve", "Connection refused", "takes events again after"):
-                assert running.output.count(words) == 1, "each thing is said once"
+            lines = running.output.splitlines()
+            again = [line for line, after in zip(lines, lines[1:]) if line == after]
+            assert again == [], "each thing is said once in a row"
+            assert running.output.count("takes events again after") == 1
     assert hearing.wrong == []
     # librdkafka tries some seven in the first second of a producer and four in each other; a loop without pauses tries thousands.
     assert tried < 50 * seconds

@@ -11,13 +11,11 @@ import sys
 from pathlib import Path
 
 import yaml
-from eda.rulebooks import fired, wait_for_rule, write_rulebook
+from eda.rulebooks import PATIENCE_WITH_PAUSE, fired, wait_for_rule, write_rulebook
 from lab import Ansible, Network, star, write_inventory
 from lab.private import write_private
 
 TOKEN = "a token without spaces".replace(" ", "-")
-# Seconds: the engine's start, and on top the longest pause of a publisher that found nobody (a minute).
-PATIENCE = 120.0
 
 
 def test_rules_fire_on_what_is_posted_and_on_what_happened_while_the_rulebook_was_away(
@@ -41,12 +39,12 @@ def test_rules_fire_on_what_is_posted_and_on_what_happened_while_the_rulebook_wa
         try:
             inventory = write_inventory(network)
             with ansible.rulebook(rulebook, inventory) as running:
-                wait_for_rule(running, "peer_added", PATIENCE, public_key=east, initial="True")
+                wait_for_rule(running, "peer_added", PATIENCE_WITH_PAUSE, public_key=east, initial="True")
                 net.shake_hands("east")
                 wait_for_rule(running, "peer_state_changed", public_key=east, previous="never", current="up")
             net.hub.remove_peer(east)
             with ansible.rulebook(rulebook, inventory) as running:
-                wait_for_rule(running, "peer_removed", PATIENCE, public_key=east)
+                wait_for_rule(running, "peer_removed", PATIENCE_WITH_PAUSE, public_key=east)
                 assert "peer_added" not in [one.type for one in fired(running)]
             process.terminate()
             assert process.wait(30) == 0

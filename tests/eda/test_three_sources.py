@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from collection import CHECKOUT
+from eda.rulebooks import PATIENCE_WITH_PAUSE
 from eda.test_lift import KAFKA, RULEBOOK, TOKEN, WEBHOOK, free_port, told_meta, wait_for_playbook, write
 from fleet.hearing import Hearing
 from fleet.publishing import Publishing
@@ -27,8 +28,6 @@ from lab.private import write_private
 
 HOST = "gw1"
 TOPIC = "wireguard"
-# Seconds: the engine's start, and on top the longest pause of a publisher that found nobody (a minute).
-PATIENCE = 120.0
 
 Sources = list[dict[str, Any]]
 
@@ -106,7 +105,7 @@ def test_the_same_rules_run_the_same_playbook_on_the_same_host(
     with ExitStack() as stack:
         sources = stack.enter_context(way(net.hub, zipapp, tmp_path))
         running = stack.enter_context(with_kafka.rulebook(*write(tmp_path, sources)))
-        running.wait_for_output(f"META {east} ", PATIENCE)
+        running.wait_for_output(f"META {east} ", PATIENCE_WITH_PAUSE)
         net.hub.remove_peer(east)
         assert wait_for_playbook(running, east) == {HOST}
         meta = told_meta(running, {"wireguard": {"public_key": east}})
@@ -148,7 +147,7 @@ def test_the_rulebook_of_a_fleet_says_what_happens_to_its_tunnels(
     with ExitStack() as stack:
         variables = variables_of(name, stack.enter_context(way(net.hub, zipapp, tmp_path)))
         running = stack.enter_context(with_kafka.rulebook(FLEET[name], inventory, variables=variables))
-        running.wait_for_output(f"{HOST} is watched: interface {net.hub.name}", PATIENCE)
+        running.wait_for_output(f"{HOST} is watched: interface {net.hub.name}", PATIENCE_WITH_PAUSE)
         net.shake_hands("east")
         running.wait_for_output(f"{HOST}: {east} on {net.hub.name} is up (it was never)")
         net.hub.remove_peer(east)

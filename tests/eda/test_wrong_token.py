@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collection import CHECKOUT
+from eda.rulebooks import PATIENCE_WITH_PAUSE
 from eda.test_lift import free_port
 from fleet.publishing import Publishing, hurried, wait_for_sentence
 from lab import Ansible, Network, star, wait_for
@@ -18,8 +19,6 @@ from lab.private import write_private
 HOST = "gw1"
 TRIES = 10  # of what is refused, then the publisher ends
 PAUSE, WHOLE_PAUSE = 1.0, 60.0  # seconds between two of them
-# Seconds: the engine's start, and on top the longest pause of a publisher that found nobody (a minute).
-PATIENCE = 120.0
 REFUSED = '"POST /wireguard HTTP/1.1" 401'  # in the access log of the webhook
 
 
@@ -51,19 +50,23 @@ def test_a_wrong_token_is_said_and_given_up_and_the_right_one_brings_all_of_it(
 
         with publisher.start() as running:
             # At first nobody listens.
-            said = wait_for_sentence(running, f"The webhook {url} answers 401", PATIENCE)
+            said = wait_for_sentence(running, f"The webhook {url} answers 401", PATIENCE_WITH_PAUSE)
             assert "it does not take our token, signature or certificate" in said
             assert f"{HOST} is watched" not in rules.output
             write_private(token, right)
-            wait_for_sentence(running, "takes events again after", PATIENCE + pause)
-            rules.wait_for_output(f"{HOST} is watched: interface {net.hub.name}", PATIENCE)
+            wait_for_sentence(running, "takes events again after", PATIENCE_WITH_PAUSE + pause)
+            rules.wait_for_output(f"{HOST} is watched: interface {net.hub.name}", PATIENCE_WITH_PAUSE)
 
             before = rules.output.count(REFUSED)
             write_private(token, wrong)
             net.hub.remove_peer(east)
-            assert running.wait(PATIENCE + pause * TRIES) == 3
+            assert running.wait(PATIENCE_WITH_PAUSE + pause * TRIES) == 3
             # The log is of another process, which may write it a moment after it answered.
-            wait_for(lambda: rules.output.count(REFUSED) - before >= TRIES, PATIENCE, f"{TRIES} refusals in its log")
+            wait_for(
+                lambda: rules.output.count(REFUSED) - before >= TRIES,
+                PATIENCE_WITH_PAUSE,
+                f"{TRIES} refusals in its log",
+            )
             refused = rules.output.count(REFUSED) - before
             assert refused == TRIES
             lines = [line for line in running.output.splitlines() if "answers 401" in line]
@@ -74,7 +77,7 @@ def test_a_wrong_token_is_said_and_given_up_and_the_right_one_brings_all_of_it(
         assert removed(east) == 0
         write_private(token, right)
         with publisher.start() as running:
-            wait_for(lambda: removed(east) and removed(west), PATIENCE, "both removals to be told")
+            wait_for(lambda: removed(east) and removed(west), PATIENCE_WITH_PAUSE, "both removals to be told")
         assert (removed(east), removed(west)) == (1, 1)
         assert rules.output.count(f"{HOST} is watched") == 1
     figure(f"{refused} tries with a wrong token, then it ended; 0 lost")

@@ -30,9 +30,9 @@ WORD = 4  # bytes; all attributes are made of such (NLA_ALIGNTO)
 
 
 class _Value(NamedTuple):
-    """A value that may change all the time: which of ``Peer`` it is, where it begins in a field, and its form there."""
+    """A value that may change all the time: its number in ``Peer``, where it begins in a field, and its form there."""
 
-    index: int
+    number: int
     start: int
     form: str
 
@@ -57,7 +57,7 @@ class Layout:
         ]
         numbers.sort(key=itemgetter(1))
         self._numbers = _cut(numbers, size)
-        at = [value.index for value in numbers for _one in value.form].index
+        at = [value.number for value in numbers for _one in value.form].index
         self._order = itemgetter(at(_HANDSHAKE), at(_HANDSHAKE) + 1, at(_RX), at(_TX))
         endpoints = []
         if places.endpoint:
@@ -67,7 +67,7 @@ class Layout:
         self._endpoint = _cut(endpoints, size)
         # Each word of a value, in fields that are joined.
         self._words = [
-            (value.index, [slice(word, None, size // WORD) for word in range(value.start // WORD, value.stop // WORD)])
+            (value.number, [slice(word, None, size // WORD) for word in range(value.start // WORD, value.stop // WORD)])
             for value in numbers + endpoints
         ]
 
@@ -82,9 +82,9 @@ class Layout:
         rest = bytearray(now)
         new_words, old_words = memoryview(rest).cast("I"), memoryview(old).cast("I")
         changed = set()
-        for index, words in self._words:
+        for number, words in self._words:
             if any(new_words[word] != old_words[word] for word in words):
-                changed.add(index)
+                changed.add(number)
                 for word in words:
                     new_words[word] = old_words[word]
         # With the old values put back, nothing may be new.

@@ -18,8 +18,8 @@ from ._netlink import ATTRIBUTE_HEADER
 from ._wire import IPV4, Places, decode_endpoint
 
 HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
-SOCKADDR_IN_BYTES = 16
 SOCKADDR_IN = "2s6s8x"  # family; port and address, as in a packed endpoint
+SOCKADDR_IN_BYTES = struct.calcsize("=" + SOCKADDR_IN)
 
 ScopeName = Callable[[int], str]
 
@@ -30,9 +30,9 @@ WORD = 4  # bytes; all attributes are made of such (NLA_ALIGNTO)
 
 
 class _Value(NamedTuple):
-    """A value that may change all the time: its number in ``Peer``, where it begins in a field, and its form there."""
+    """A value that may change all the time: its column where peers are rows, where it begins in a field, and its form there."""
 
-    number: int
+    column: int
     start: int
     form: str
 
@@ -57,7 +57,7 @@ class Layout:
         ]
         numbers.sort(key=itemgetter(1))
         self._numbers = _cut(numbers, size)
-        at = [value.number for value in numbers for _one in value.form].index
+        at = [value.column for value in numbers for _one in value.form].index
         self._order = itemgetter(at(_HANDSHAKE), at(_HANDSHAKE) + 1, at(_RX), at(_TX))
         endpoints = []
         if places.endpoint:
@@ -67,7 +67,7 @@ class Layout:
         self._endpoint = _cut(endpoints, size)
         # Each word of a value, in fields that are joined.
         self._words = [
-            (value.number, [slice(word, None, size // WORD) for word in range(value.start // WORD, value.stop // WORD)])
+            (value.column, [slice(word, None, size // WORD) for word in range(value.start // WORD, value.stop // WORD)])
             for value in numbers + endpoints
         ]
 
@@ -76,15 +76,16 @@ class Layout:
     ) -> Optional[List[Peer]]:
         """Peers with the new counters, handshakes and endpoints of their fields.
 
-        None where anything else changed in one, or one has a time or an IPv4 endpoint that is none.
+        None where anything else changed in one, or one has a time or an endpoint of IPv4's length that is none. MalformedReply
+        where one has another endpoint that is none.
         """
         old, now = b"".join(before), b"".join(after)
         rest = bytearray(now)
         new_words, old_words = memoryview(rest).cast("I"), memoryview(old).cast("I")
         changed = set()
-        for number, words in self._words:
+        for column, words in self._words:
             if any(new_words[word] != old_words[word] for word in words):
-                changed.add(number)
+                changed.add(column)
                 for word in words:
                     new_words[word] = old_words[word]
         # With the old values put back, nothing may be new.
@@ -122,14 +123,14 @@ def _handshakes(seconds: Sequence[int], nanoseconds: Sequence[int]) -> Optional[
 def _endpoints(
     endpoints: Sequence[bytes], old: Iterator[Tuple], now: Iterator[Tuple], scope_name: ScopeName
 ) -> Optional[Sequence[bytes]]:
-    """Those of IPv4, as on most hubs, at a fraction of the cost. None where one is none."""
-    columns = list(zip(*now))
-    if len(columns) == 2:
-        families, packed = columns
+    """Those of IPv4, as on most hubs, at a fraction of the cost. None where one has their length and is none."""
+    cut = list(zip(*now))
+    if len(cut) == 2:
+        families, packed = cut
         return packed if families.count(IPV4) == len(families) else None
     return [
         endpoint if new == known else decode_endpoint(new, 0, len(new), scope_name)
-        for endpoint, (known,), new in zip(endpoints, old, columns[0])
+        for endpoint, (known,), new in zip(endpoints, old, cut[0])
     ]
 
 

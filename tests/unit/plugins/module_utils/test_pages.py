@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is kept of a dump goes by itself when the next one takes its place, and several peers are patched as each alone."""
+"""What is kept of a dump goes by itself when the next one takes its place, and peers are patched as they would be decoded."""
 
 from __future__ import annotations
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._sender import PAUSES
 from lab import Running, wait_for
 
 PATIENCE = 90.0  # seconds for a rule to fire, and before it the engine to start; a poll and a rule take well below one
-PATIENCE_WITH_PAUSE = PATIENCE + 60.0  # and on top the longest pause of a publisher that found nobody
+PATIENCE_WITH_PAUSE = PATIENCE + PAUSES.longest  # of a publisher that found nobody before
 
 # What a rule says of its event; null is None there.
 _SAYING = "FIRED {{ event.wireguard.type }} {{ event.wireguard.interface }} {{ event.wireguard.public_key }}" + "".join(

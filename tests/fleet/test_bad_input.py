@@ -74,7 +74,6 @@ def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_are_said_a
             lines = running.output.splitlines()
             again = [line for line, after in zip(lines, lines[1:]) if line == after]
             assert again == [], "each thing is said once in a row"
-            assert running.output.count("takes events again after") == 1
     assert hearing.wrong == []
     # librdkafka tries some seven in the first second of a producer and four in each other; a loop without pauses tries thousands.
     assert tried < 50 * seconds

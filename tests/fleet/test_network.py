@@ -22,6 +22,7 @@ from .test_kafka import MORE_MEMORY, TOPIC, sink
 
 CUTS, ALL_CUTS = 3, 10
 CUT, WHOLE_CUT = 7.0, 30.0  # seconds; a message waits five for a broker
+ON_ITS_WAY = 5.0  # seconds in which what was sent before a cut is heard
 DROP = "add chain inet cut {hook} {{ type filter hook {hook} priority 0; policy drop; }}; "
 
 Way = Callable[[Host, Host], AbstractContextManager[None]]
@@ -73,9 +74,9 @@ def test_a_network_that_is_cut_costs_detail_and_neither_truth_nor_memory(
                     with WAYS[number % len(WAYS)](gateway, far):
                         # The outage itself: nothing is to be waited for.
                         before = writer.changes
-                        time.sleep(cut - 2)  # what was on its way is heard by then
+                        time.sleep(ON_ITS_WAY)
                         silent = len(hearing.events)
-                        time.sleep(2)
+                        time.sleep(cut - ON_ITS_WAY)
                         assert len(hearing.events) == silent, "the network was not cut"
                         changed += writer.changes - before
                     wait_for(lambda known=silent: len(hearing.events) > known, 90, "the host to be heard again")

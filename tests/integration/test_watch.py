@@ -193,7 +193,6 @@ def test_time_out_zero_probes_once(net, play):
     net.shake_hands()
     result = play(write_inventory(net.network), watch("first_handshake", timeout=0)).result("watch")
     assert result["polls"] == 1
-    assert result["elapsed"] < 15
 
 
 def test_check_mode_probes_once_and_does_not_wait(net, play):

@@ -9,7 +9,7 @@ import errno
 import os
 import time
 from functools import partial
-from typing import Callable, List, Optional, Type
+from typing import Callable, List, Optional, Tuple, Type
 
 from ._decoder import Decoder
 from ._errors import (
@@ -53,6 +53,8 @@ class KernelReader:
         self._family = 0
         self._decoder = decoder(namespace.link_name)
         self._seen = False  # whether its link could be seen at the last read
+        # As it was last asked for: at which change of links, its ifindex, whether it was up.
+        self._link: Optional[Tuple[Optional[int], int, Optional[bool]]] = None
 
     def close(self) -> None:
         if self._netlink is not None:
@@ -84,13 +86,16 @@ class KernelReader:
     def _up(self, ifindex: int) -> Optional[bool]:
         """Whether the link that was dumped is administratively up; Temporary where it is gone by now, or another has its name.
 
-        None where links can't be seen from here at all.
+        None where links can't be seen from here at all. The kernel is asked where a link may have changed since it was.
         """
-        now, up = self.namespace.link(self.interface)
-        if now != ifindex and (now is not None or self._seen):
-            raise Temporary("The interface was removed or made anew while it was read")
-        self._seen = now is not None
-        return up
+        changes = self.namespace.link_changes
+        if self._link is None or changes is None or self._link[:2] != (changes, ifindex):
+            now, up = self.namespace.link(self.interface)
+            if now != ifindex and (now is not None or self._seen):
+                raise Temporary("The interface was removed or made anew while it was read")
+            self._seen = now is not None
+            self._link = changes, ifindex, up
+        return self._link[2]
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:

@@ -45,6 +45,7 @@ class Namespace:
         self.generation = 0  # rises when sockets opened earlier are of a namespace that is no more
         self._ioctl_socket: Optional[socket.socket] = None
         self._link_socket: Optional[socket.socket] = None
+        self._link_changes = 0
         self._opened: Optional[Tuple[int, int]] = None
 
     def __str__(self) -> str:
@@ -94,16 +95,27 @@ class Namespace:
             if sock is not None:
                 sock.close()
         self._ioctl_socket = self._link_socket = self._opened = None
+        self._link_changes += 1
         self.generation += 1
 
     def link_socket(self) -> socket.socket:
         """A non-blocking socket on which the kernel tells of every change of a link (rtnetlink(7), RTMGRP_LINK).
 
-        What it tells is not decoded: that there is something to read is reason enough to look.
+        What it tells is not decoded: that there is something to read is reason enough to look. Who reads it calls
+        ``links_changed``, before anything is read of interfaces.
         """
         if self._link_socket is None:
             self._link_socket = self.run(_open_link_socket)
         return self._link_socket
+
+    def links_changed(self) -> None:
+        """The kernel told that a link changed."""
+        self._link_changes += 1
+
+    @property
+    def link_changes(self) -> Optional[int]:
+        """A number that is another after each change of a link; None where nobody listens for those."""
+        return self._link_changes if self._link_socket is not None else None
 
     def link(self, interface: str) -> Tuple[Optional[int], Optional[bool]]:
         """(ifindex, administratively up) of a link; (None, None) where there is none of that name."""

@@ -41,10 +41,10 @@ class Triggers:
     def wait(self, seconds: float) -> bool:
         """Returns after that time at the latest, and as soon as links or sockets changed (True) or ``wake`` was called."""
         poll = select.poll()
-        sources: Dict[int, socket.socket] = {}
-        for sock in self._link_sockets():
-            sources[sock.fileno()] = sock
-            poll.register(sock, select.POLLIN)
+        sources: Dict[int, Namespace] = {}
+        for namespace in self._listening():
+            sources[namespace.link_socket().fileno()] = namespace
+            poll.register(namespace.link_socket(), select.POLLIN)
         inotify = self._directory.fileno()
         if inotify is not None:
             poll.register(inotify, select.POLLIN)
@@ -52,7 +52,8 @@ class Triggers:
         sign = False
         for descriptor, _event in poll.poll(min(max(0.0, seconds), LONGEST) * 1000):
             if descriptor in sources:
-                _drain(sources[descriptor])
+                _drain(sources[descriptor].link_socket())
+                sources[descriptor].links_changed()
                 sign = True
             elif descriptor == inotify:
                 sign = self._directory.drain() or sign
@@ -72,14 +73,15 @@ class Triggers:
         self._awake.close()
         self._waker.close()
 
-    def _link_sockets(self) -> List[socket.socket]:
-        sockets = []
+    def _listening(self) -> List[Namespace]:
+        listening = []
         for namespace in self._namespaces:
             try:
-                sockets.append(namespace.link_socket())
+                namespace.link_socket()
             except (WireGuardError, OSError):
                 continue  # the poll says what is wrong with this namespace
-        return sockets
+            listening.append(namespace)
+        return listening
 
 
 class DirectoryEvents:

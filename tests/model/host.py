@@ -301,6 +301,8 @@ class Namespace:
     def answer(self, kind: int, frame: Frame) -> list[bytes]:
         return self._host.answer(self._place, kind, frame)
 
+    link_changes = None
+
     def link(self, name: str) -> tuple[int | None, bool | None]:
         interface = self._host.interfaces.get((self.netns, name))
         return (interface.ifindex, interface.up) if interface else (None, None)

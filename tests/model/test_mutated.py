@@ -154,6 +154,8 @@ class Namespace:
     def run(self, _open: Callable[[], Any]) -> GenericNetlink:
         return self._kernel.open(Recvmmsg)
 
+    link_changes = None
+
     def link(self, _name: str) -> tuple[int, bool]:
         return IFINDEX, True
 

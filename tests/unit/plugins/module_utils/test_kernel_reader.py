@@ -27,8 +27,10 @@ class Links(Namespace):
     def __init__(self) -> None:
         super().__init__(None)
         self.there: tuple[int | None, bool | None] = (None, None)
+        self.asked = 0
 
     def link(self, interface: str) -> tuple[int | None, bool | None]:
+        self.asked += 1
         return self.there
 
 
@@ -142,6 +144,20 @@ def test_whether_the_link_is_up_is_seen_at_each_poll(reading: Callable[..., Read
     for up in (True, True, False):
         made.links.there = (IFINDEX, up)
         assert made.read().up is up
+
+
+def test_a_link_of_which_nothing_is_told_is_not_asked_for_again(reading: Callable[..., Reading]) -> None:
+    anew = dump(device_bytes(peer_bytes(1)).replace(struct.pack("=I", IFINDEX), struct.pack("=I", IFINDEX + 1), 1))
+    made = reading(TWO, TWO, TWO, TWO, anew)
+    with made.links.link_socket():
+        made.links.there = (IFINDEX, True)
+        assert (made.read().up, made.read().up, made.links.asked) == (True, True, 1)
+        made.links.there = (IFINDEX, False)
+        assert (made.read().up, made.links.asked) == (True, 1), "nobody told yet"
+        made.links.links_changed()
+        assert (made.read().up, made.links.asked) == (False, 2)
+        made.links.there = (IFINDEX + 1, True)
+        assert (made.read().up, made.links.asked) == (True, 3), "the dump itself tells that it is another link"
 
 
 @pytest.mark.parametrize("now", [(IFINDEX + 1, True), (None, None)], ids=["another", "none"])

@@ -146,12 +146,15 @@ def test_links_of_a_namespace_that_come_change_and_go_are_signs(netns: str, dire
     namespace = Namespace(netns)
     triggers = Triggers([namespace], str(directory))
     try:
+        assert namespace.link_changes is None, "nobody listens yet"
         assert quiet(triggers)
         for change in ("add veth0 type veth peer name veth1", "set veth0 up", "del veth0"):
+            before = namespace.link_changes
             ip(netns, "link", *change.split())
             assert triggers.wait(PATIENCE), change
             while triggers.wait(0.1):
                 pass
+            assert namespace.link_changes not in (before, None)
         # Of another namespace nothing is seen.
         with_none = Triggers([], str(directory))
         ip(netns, "link", "set", "lo", "up")

@@ -22,6 +22,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink, attribute
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 
 from .rewrite import RewrittenDump, rewrite
 
@@ -81,7 +82,7 @@ class Floor:
 
 
 class Ours:
-    """KernelReader.read, and each change made, as for a watcher.
+    """KernelReader.read, and each change made, as for a watcher: in the wait before it, it hears whether links changed.
 
     With ``share``, that share of peers is rewritten between two polls.
     """
@@ -89,7 +90,9 @@ class Ours:
     name = "ours"
 
     def __init__(self, interface: str, share: float = 0.0) -> None:
-        self._reader = KernelReader(Namespace(None), interface, Pages)
+        namespace = Namespace(None)
+        self._triggers = Triggers([namespace])
+        self._reader = KernelReader(namespace, interface, Pages)
         self._share = share
         self._dump: RewrittenDump | None = rewrite(self._reader) if share else None
         self._device = self._reader.read()
@@ -99,16 +102,16 @@ class Ours:
     def poll(self) -> Poll:
         if self._dump is not None:
             self._dump.advance(self._share)
-        before = self._device
+        self._triggers.wait(0)
         begun = time.perf_counter_ns()
         device = self._reader.read()
-        found = sum(1 for _change in changes(before, device))
-        ns = time.perf_counter_ns() - begun
+        found = sum(map(bool, changes(self._device, device)))
         self._device = device
-        return Poll(ns, found)
+        return Poll(time.perf_counter_ns() - begun, found)
 
     def close(self) -> None:
         self._reader.close()
+        self._triggers.close()
 
 
 class Spawned:

@@ -32,7 +32,6 @@ SHARES = (0.0, 0.01, 0.1, 1.0)
 SHARES_OF_OTHERS = (0.0, 0.01, 0.1)
 SHAPES = (Shape(1), Shape(100), Shape(1000), Shape(10_000), Shape(50_000), Shape(10_000, 20))
 PYROUTE2_PEERS = 10_000  # more take it half a minute for each poll
-LEAST_SHAPES = (Shape(100), Shape(1000))  # their dumps come with one call
 MEMORY_SHAPES = (Shape(10_000), Shape(50_000))
 GROWTH_POLLS = 10_000
 COMPARES_NOTHING = "wgctrl-go"
@@ -105,13 +104,11 @@ class Measurement:
     def _against_others(self, shape: Shape, device: KernelDevice) -> None:
         """One at a time: what a process with a collector of its own does after it has answered is at the cost of who is next."""
         others = {name: [program, shape.interface] for name, program in self._programs.items()}
-        if shape in LEAST_SHAPES:
-            others["least"] = polling.command("least", shape.interface)
         for name, command in others.items():
             for share in SHARES_OF_OTHERS:
                 times: dict[str, list[float]] = {OURS: [], name: []}
                 for _pair in range(1 if name == COMPARES_NOTHING or self._rounds else SITTINGS):
-                    contenders = [Driven(OURS, polling.command("ours", shape.interface)), Driven(name, command)]
+                    contenders = [Driven(OURS, polling.command(shape.interface)), Driven(name, command)]
                     settling = 0 if self._rounds else WARM_UP
                     found = _sitting(contenders, self._count(shape), partial(device.change, share), settling)
                     for who, values in found.items():

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A reader in Python as a process of its own, as those of other libraries are: ``python -m bench.polling ours|least INTERFACE``.
+"""Our reader as a process of its own, as those of other libraries are: ``python -m bench.polling INTERFACE``.
 
 In the process that changes the peers it would find caches and heap as that has left them, which others do not.
 """
@@ -11,18 +11,15 @@ from __future__ import annotations
 import json
 import sys
 
-from .contenders import Contender, Ours
-from .least import Least
-
-READERS: dict[str, type[Ours] | type[Least]] = {"ours": Ours, "least": Least}
+from .contenders import Ours
 
 
-def command(reader: str, interface: str) -> list[str]:
-    return [sys.executable, "-m", __name__, reader, interface]
+def command(interface: str) -> list[str]:
+    return [sys.executable, "-m", __name__, interface]
 
 
-def main(reader: str, interface: str) -> None:
-    contender: Contender = READERS[reader](interface)
+def main(interface: str) -> None:
+    contender = Ours(interface)
     for _line in sys.stdin:
         print(json.dumps(contender.poll()._asdict()), flush=True)
 

@@ -23,8 +23,6 @@ def test_the_kernels_part_of_the_benchmarks_measures_each_subject(tmp_path: Path
         ("kernel", "time"),
         ("floor", "floor"),
         ("floor", "ours"),
-        ("least", "ours"),
-        ("least", "least"),
         ("tools", "ours"),
         ("tools", "wg show dump"),
         ("tools", "pyroute2"),

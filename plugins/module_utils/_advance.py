@@ -28,7 +28,7 @@ def advance(told: Optional[Device], changes: Iterable[Change]) -> Optional[Devic
     So a diff of the result gives the changes that are left, and of a snapshot that came since the net ones.
     """
     device = told
-    peers: Dict[bytes, Peer] = dict(told.peers) if told is not None else {}
+    peers: Dict[bytes, Peer] = dict(told.peers.items()) if told is not None else {}
     for change in changes:
         if change.type == event_types.INTERFACE_ADDED:
             device = change.device

@@ -26,8 +26,14 @@ class Decoder:
         self._scope_name = scope_name
 
     def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
-        """A datagram of the last dump that need not be looked into again."""
+        """The datagram that the last dump had at this place, if that had other values at most.
+
+        ``spare`` of it is what is to be received into from then on, where ``buffer`` was kept. No secret is left in that.
+        """
         return None
+
+    def abandon(self) -> None:
+        """The dump that came in is not to be decoded: there was something wrong with it."""
 
     def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
         """The device of a whole dump; ``names`` are what the dump does not tell.

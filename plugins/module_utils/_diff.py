@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from functools import partial
-from itertools import chain
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
+from itertools import chain, repeat
+from operator import itemgetter, lt, ne
+from typing import Any, Iterable, Iterator, List, Optional, Sequence
 
 from . import _event as event_types
-from ._delta import Delta, FollowedPeers, delta
+from ._delta import Delta, delta
 from ._event import Change
 from ._model import Device, Peer, sort_by_key
 from ._record import sorted_peers
@@ -42,12 +43,16 @@ def changes(previous: Optional[Device], current: Optional[Device], initial: bool
         removed = [Change(event_types.INTERFACE_REMOVED, previous)]
         return chain(_all(event_types.PEER_REMOVED, previous, sorted_peers(previous)), removed)
     found = delta(previous.peers, current.peers)
-    return chain(
-        _interface_changes(previous, current),
-        _all(event_types.PEER_ADDED, current, sort_by_key([current.peers[key] for key in found.added])),
-        _all(event_types.PEER_REMOVED, current, sort_by_key([previous.peers[key] for key in found.removed])),
-        _of_those_that_stayed(previous, current, found),
-    )
+    parts: List[Iterable[Change]] = []
+    if previous[:-1] != current[:-1]:
+        parts.append(_interface_changes(previous, current))
+    if found.added:
+        added_peers = sort_by_key([current.peers[key] for key in found.added])
+        parts.append(_all(event_types.PEER_ADDED, current, added_peers))
+    if found.removed:
+        removed_peers = sort_by_key([previous.peers[key] for key in found.removed])
+        parts.append(_all(event_types.PEER_REMOVED, current, removed_peers))
+    return chain(*parts, _of_those_that_stayed(previous, current, found))
 
 
 def _all(kind: str, device: Device, peers: Sequence[Peer], initial: bool = False) -> Iterator[Change]:
@@ -55,56 +60,56 @@ def _all(kind: str, device: Device, peers: Sequence[Peer], initial: bool = False
         yield Change(kind, device, peer, initial=initial)
 
 
-def _of_those_that_stayed(previous: Device, current: Device, found: Delta) -> Iterator[Change]:
-    made_anew = _other(previous.ifindex, current.ifindex)
-    if made_anew:
-        told = [peer for key, peer in current.peers.items() if key in previous.peers]
-    else:
-        # On a busy hub most have counters alone that rose, which is nothing to tell.
-        told = [
-            after
-            for before, after in zip(found.before, found.after)
-            if before[:6] != after[:6] or after[6] < before[6] or after[7] < before[7]
-        ]
-    now = current.peers
-    pairs: Iterable[Tuple[Peer, Peer]]
-    if isinstance(now, FollowedPeers) and now.follow(previous.peers) and len(told) * SHARE > len(now):
-        pairs = now.in_order(previous.peers)
-    else:
-        sort_by_key(told)
-        pairs = zip([previous.peers[peer[0]] for peer in told], told)
-    return _changed(pairs, current, made_anew)
+def _of_those_that_stayed(previous: Device, current: Device, found: Delta) -> Iterable[Change]:
+    if _other(previous.ifindex, current.ifindex):
+        # Each is another than before, the same object or not.
+        stayed = sort_by_key([peer for key, peer in current.peers.items() if key in previous.peers])
+        return chain.from_iterable(
+            peer_changes(previous.peers[peer[0]], peer, current, made_anew=True) for peer in stayed
+        )
+    told = found.kinds & _TOLD.keys()
+    if len(told) > 1 or not found.kinds <= _USUAL or _any_is_new(found):
+        return _of_any_type(found, current)
+    # Most often that is all, and on a busy hub of hundreds of peers.
+    return chain.from_iterable(_of_one_type(kind, found, current) for kind in told)
 
 
-SHARE = 4  # of so many peers one is to be told of, and going through all of them is quicker than to sort those
+_TOLD = {
+    "endpoint": (event_types.PEER_ENDPOINT_CHANGED, itemgetter(Peer._fields.index("endpoint"))),
+    "last_handshake_ns": (event_types.PEER_HANDSHAKE_REFRESHED, itemgetter(Peer._fields.index("last_handshake_ns"))),
+}
+_USUAL = {"rx_bytes", "tx_bytes", *_TOLD}
+_COUNTERS = [itemgetter(Peer._fields.index(name)) for name in ("rx_bytes", "tx_bytes")]
 
 
-def _changed(pairs: Iterable[Tuple[Peer, Peer]], device: Device, made_anew: bool) -> Iterator[Change]:
-    for before, after in pairs:
-        if before is after and not made_anew:
-            continue
-        _key, secret, endpoint, allowed_ips, keepalive, handshake, rx, tx = after
-        _key, old_secret, old_endpoint, old_allowed_ips, old_keepalive, old_handshake, old_rx, old_tx = before
-        if (
-            made_anew
-            or rx < old_rx
-            or tx < old_tx
-            or allowed_ips is not old_allowed_ips
-            or keepalive != old_keepalive
-            or secret is not old_secret
-            or (old_handshake and not handshake)
-        ):
-            yield from peer_changes(before, after, device, made_anew)
-            continue
-        # The usual case, of hundreds at each poll of a busy hub.
-        if endpoint != old_endpoint:
-            yield _change((_ENDPOINT, device, after, old_endpoint, endpoint, None, None, False, _NOT_KNOWN))
-        if handshake != old_handshake:
-            yield _change((_HANDSHAKE, device, after, old_handshake, handshake, None, None, False, _NOT_KNOWN))
+def _any_is_new(found: Delta) -> bool:
+    """Whether one may be a new object with the same key. Value by value of all peers, which is done in C, as all that follows."""
+    if "rx_bytes" in found.kinds and any(
+        any(map(lt, map(counter, found.after), map(counter, found.before))) for counter in _COUNTERS
+    ):
+        return True
+    _type, handshake = _TOLD["last_handshake_ns"]
+    return "last_handshake_ns" in found.kinds and not all(map(handshake, found.after))
+
+
+def _of_one_type(kind: str, found: Delta, device: Device) -> Iterable[Change]:
+    event_type, value = _TOLD[kind]
+    if len(found.kinds) > 1:
+        found = found.those(list(map(ne, map(value, found.before), map(value, found.after))))
+    before, after = found.in_order()
+    facts = (repeat(event_type), repeat(device), after, map(value, before), map(value, after))
+    return map(_change, zip(*facts, repeat(None), repeat(None), repeat(False), repeat(_NOT_KNOWN)))
+
+
+def _of_any_type(found: Delta, device: Device) -> Iterator[Change]:
+    # Most have counters alone that rose, which is nothing to tell.
+    pairs = zip(found.before, found.after)
+    found = found.those([old[:6] != now[:6] or now[6] < old[6] or now[7] < old[7] for old, now in pairs])
+    for old, now in zip(*found.in_order()):
+        yield from peer_changes(old, now, device)
 
 
 _NOT_KNOWN = Change._field_defaults["liveness"]
-_ENDPOINT, _HANDSHAKE = event_types.PEER_ENDPOINT_CHANGED, event_types.PEER_HANDSHAKE_REFRESHED
 _change = partial(tuple.__new__, Change)  # half the time of Change(...), which is a function in Python
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 RECEIVE_BUFFER = 64 * 1024  # bytes; a dump message grows to at most 32 KiB, and a smaller buffer truncates it
 MSG_TRUNC, MSG_DONTWAIT = (
@@ -28,15 +28,15 @@ class Inbox:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._buffer = bytearray(self.room)
-        self._filled = 0  # bytes of it
+        self._buffer = self.buffer()
+        self._filled = 0  # bytes of it, before what came last
+        self._size = 0  # bytes of that, 0 where it holds no secret
 
     def receive(self) -> Sequence[Arrived]:
         """What is there, one at least; it is valid until the next call. BlockingIOError after the socket's time-out."""
-        size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffer])
-        if size > self._filled:
-            self._filled = size
-        return ((self._buffer, size, flags, sender[0]),)
+        self._filled = max(self._filled, self._size)
+        self._size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffer])
+        return ((self._buffer, self._size, flags, sender[0]),)
 
     def is_empty(self) -> bool:
         """Whether nothing more is there."""
@@ -46,10 +46,25 @@ class Inbox:
             return True
         return False
 
+    def is_clean(self, place: int, spare: Optional[bytearray] = None) -> None:
+        """The datagram that came ``place``th at the last call holds no secret any more.
+
+        With ``spare``, a clean buffer of this inbox, that one's is taken away: that is received into from then on.
+        """
+        self._size = 0
+        if spare is not None:
+            self._buffer = spare
+
+    @classmethod
+    def buffer(cls) -> bytearray:
+        """One to receive into."""
+        return bytearray(cls.room)
+
     def forget(self) -> None:
         """Empties the buffer, as far as it was written to: it held keys."""
-        erase(self._buffer, self._filled)
-        self._filled = 0
+        if self._filled or self._size:
+            erase(self._buffer, max(self._filled, self._size))
+            self._filled = self._size = 0
 
 
 def erase(buffer: bytearray, size: int) -> None:

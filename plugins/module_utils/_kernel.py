@@ -74,6 +74,7 @@ class KernelReader:
         except BaseException:
             # A fresh socket next time: closing ends the dump, and a stale answer can't be mistaken for the next.
             self.close()
+            self._decoder.abandon()
             raise
 
     def _dump(self) -> List[Datagram]:

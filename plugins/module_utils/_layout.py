@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache, partial
+from itertools import chain
 from operator import itemgetter
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set
 
 from ._model import END_OF_TIME, Peer
 from ._netlink import ATTRIBUTE_HEADER
-from ._wire import IPV4, Places, decode_endpoint
+from ._wire import Places, decode_endpoint
 
 HEADER = ATTRIBUTE_HEADER.size  # of a peer's block, which belongs to its field
-SOCKADDR_IN = "2s6s8x"  # family; port and address, as in a packed endpoint
-SOCKADDR_IN_BYTES = struct.calcsize("=" + SOCKADDR_IN)
+SOCKADDR_IN_BYTES, PORT_AND_ADDRESS = 16, slice(2, 8)  # of struct sockaddr_in; together they are a packed endpoint
 
 ScopeName = Callable[[int], str]
 
@@ -41,13 +41,36 @@ class _Value(NamedTuple):
         return self.start + struct.calcsize("=" + self.form)
 
 
+class Patched(NamedTuple):
+    """Peers with what changed. ``kinds`` are the names of the values of which one changed."""
+
+    peers: List[Peer]
+    kinds: Set[str]
+
+
+class _Words(NamedTuple):
+    """Each word of some values, in fields that are joined: of all those fields."""
+
+    form: Any  # "H" or "I", as memoryview.cast wants it
+    of_all: List[slice]
+
+
 class Layout:
     """Takes from peers' fields of one length what changes all the time, and sees whether that is all.
 
     Value by value from all peers, which is done in C: on a busy hub most of them change from poll to poll.
     """
 
-    __slots__ = ("_words", "_numbers", "_order", "_endpoint")
+    __slots__ = (
+        "exact",
+        "_numbers",
+        "_order",
+        "_endpoint",
+        "_is_ipv4",
+        "_handshake_words",
+        "_counter_words",
+        "_endpoint_words",
+    )
 
     def __init__(self, places: Places, size: int) -> None:
         numbers = [
@@ -60,48 +83,70 @@ class Layout:
         at = [value.column for value in numbers for _one in value.form].index
         self._order = itemgetter(at(_HANDSHAKE), at(_HANDSHAKE) + 1, at(_RX), at(_TX))
         endpoints = []
-        if places.endpoint:
-            is_ipv4 = places.endpoint_length == SOCKADDR_IN_BYTES
-            form = SOCKADDR_IN if is_ipv4 else "%ds" % places.endpoint_length
-            endpoints.append(_Value(_ENDPOINT, HEADER + places.endpoint, form))
+        # Kinds of values of which another in the bytes is another for the peer.
+        self.exact = {"rx_bytes", "tx_bytes"}
+        self._is_ipv4 = places.endpoint_length == SOCKADDR_IN_BYTES
+        if self._is_ipv4:
+            self.exact.add("endpoint")
+            endpoints.append(_Value(_ENDPOINT, HEADER + places.endpoint + PORT_AND_ADDRESS.start, "6s"))
+        elif places.endpoint:
+            endpoints.append(_Value(_ENDPOINT, HEADER + places.endpoint, "%ds" % places.endpoint_length))
         self._endpoint = _cut(endpoints, size)
-        # Each word of a value, in fields that are joined.
-        self._words = [
-            (value.column, [slice(word, None, size // WORD) for word in range(value.start // WORD, value.stop // WORD)])
-            for value in numbers + endpoints
-        ]
+        self._handshake_words = _words([value for value in numbers if value.column == _HANDSHAKE], size)
+        self._counter_words = _words([value for value in numbers if value.column != _HANDSHAKE], size)
+        self._endpoint_words = _words(endpoints, size)
 
     def patched(
         self, peers: Sequence[Peer], before: Sequence[bytes], after: Sequence[bytes], scope_name: ScopeName
-    ) -> Optional[List[Peer]]:
+    ) -> Optional[Patched]:
         """Peers with the new counters, handshakes and endpoints of their fields.
 
-        None where anything else changed in one, or one has a time or an endpoint of IPv4's length that is none. MalformedReply
+        None where anything else changed in one, as the family of an IPv4 endpoint, or one has a time that is none. MalformedReply
         where one has another endpoint that is none.
         """
         old, now = b"".join(before), b"".join(after)
-        rest = bytearray(now)
-        new_words, old_words = memoryview(rest).cast("I"), memoryview(old).cast("I")
-        changed = set()
-        for column, words in self._words:
-            if any(new_words[word] != old_words[word] for word in words):
-                changed.add(column)
-                for word in words:
-                    new_words[word] = old_words[word]
         # With the old values put back, nothing may be new.
+        rest = bytearray(now)
+        moved = _put_back(self._endpoint_words, rest, old)
+        counted = shaken = False
         if rest != old:
-            return None
+            counted = _put_back(self._counter_words, rest, old)
+            shaken = _put_back(self._handshake_words, rest, old)
+            if rest != old:
+                return None
         columns: List[Any] = list(zip(*peers))
+        kinds = set()
         # What changed in none is not read.
-        if _ENDPOINT in changed:
-            raw = self._endpoint.iter_unpack
-            columns[_ENDPOINT] = _endpoints(columns[_ENDPOINT], raw(old), raw(now), scope_name)
-            changed.remove(_ENDPOINT)
-        if changed:
+        if moved:
+            kinds.add("endpoint")
+            endpoints = list(chain.from_iterable(self._endpoint.iter_unpack(now)))
+            if not self._is_ipv4:
+                known = chain.from_iterable(self._endpoint.iter_unpack(old))
+                endpoints = _decoded(columns[_ENDPOINT], known, endpoints, scope_name)
+            columns[_ENDPOINT] = endpoints
+        if counted or shaken:
             seconds, nanoseconds, columns[_RX], columns[_TX] = self._order(list(zip(*self._numbers.iter_unpack(now))))
-            if _HANDSHAKE in changed:
+            if shaken:
+                kinds.add("last_handshake_ns")
                 columns[_HANDSHAKE] = _handshakes(seconds, nanoseconds)
-        return list(map(_peer, zip(*columns))) if None not in columns else None
+            if counted:
+                kinds.update(("rx_bytes", "tx_bytes"))
+        return Patched(list(map(_peer, zip(*columns))), kinds) if None not in columns else None
+
+
+def _words(values: Sequence[_Value], size: int) -> _Words:
+    form, word = ("H", 2) if any(value.start % WORD for value in values) else ("I", WORD)
+    words = [range(value.start // word, value.stop // word) for value in values]
+    return _Words(form, [slice(one, None, size // word) for one in chain.from_iterable(words)])
+
+
+def _put_back(words: _Words, buffer: bytearray, old: bytes) -> bool:
+    """Whether one of them is another than the old one, which is put in its place."""
+    new_words, old_words = memoryview(buffer).cast(words.form), memoryview(old).cast(words.form)
+    changed = [word for word in words.of_all if new_words[word] != old_words[word]]
+    for word in changed:
+        new_words[word] = old_words[word]
+    return bool(changed)
 
 
 def _cut(values: Sequence[_Value], size: int) -> struct.Struct:
@@ -120,17 +165,13 @@ def _handshakes(seconds: Sequence[int], nanoseconds: Sequence[int]) -> Optional[
     return [second * 1_000_000_000 + nanosecond // 1000 * 1000 for second, nanosecond in zip(seconds, nanoseconds)]
 
 
-def _endpoints(
-    endpoints: Sequence[bytes], old: Iterator[Tuple], now: Iterator[Tuple], scope_name: ScopeName
-) -> Optional[Sequence[bytes]]:
-    """Those of IPv4, as on most hubs, at a fraction of the cost. None where one has their length and is none."""
-    cut = list(zip(*now))
-    if len(cut) == 2:
-        families, packed = cut
-        return packed if families.count(IPV4) == len(families) else None
+def _decoded(
+    endpoints: Iterable[bytes], old: Iterable[bytes], now: Iterable[bytes], scope_name: ScopeName
+) -> List[bytes]:
+    """From what they were, and their bytes then and now."""
     return [
         endpoint if new == known else decode_endpoint(new, 0, len(new), scope_name)
-        for endpoint, (known,), new in zip(endpoints, old, cut[0])
+        for endpoint, known, new in zip(endpoints, old, now)
     ]
 
 

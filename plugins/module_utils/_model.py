@@ -14,7 +14,7 @@ import binascii
 import ipaddress
 import socket
 from itertools import chain
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Tuple
 
 KEY_LENGTH = 32  # bytes, Curve25519 (WireGuard whitepaper section 5.4)
 KEY_TEXT_LENGTH = 44  # characters of those in base64, the last one "="
@@ -71,7 +71,7 @@ class Device(NamedTuple):
     listen_port: int = 0
     fwmark: int = 0
     up: Optional[bool] = None
-    peers: Dict[bytes, Peer] = {}
+    peers: Mapping[bytes, Peer] = {}
 
 
 def encode_key(key: bytes) -> str:

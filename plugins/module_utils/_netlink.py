@@ -53,12 +53,14 @@ class Datagram(NamedTuple):
     messages: Tuple[Tuple[int, int], ...]
     ends: bool  # whether the answer ends with it
     known: Any = None  # what it was recognised as
+    spare: Optional[bytearray] = None  # in place of the buffer that it is in, which is not to be written to any more
 
 
 Result = TypeVar("Result")
 Socket = TypeVar("Socket", bound="Netlink")
 
-# Given the number of a datagram in its answer, a buffer and how many bytes of that it has.
+# Given the number of a datagram in its answer, a buffer and how many bytes of that it has. Of what is recognised no secret is left
+# there.
 Recognise = Callable[[int, bytearray, int], Optional[Datagram]]
 
 
@@ -156,7 +158,7 @@ class Netlink:
         number = received = idle = 0
         ended = False
         while not ended:
-            for buffer, size, flags, sender in self._arrived():
+            for place, (buffer, size, flags, sender) in enumerate(self._arrived()):
                 if ended:
                     raise Temporary(BEHIND_ITS_END)
                 if sender != 0:
@@ -175,7 +177,9 @@ class Netlink:
                         "The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES)
                     )
                 datagram = recognise(number, buffer, size) if recognise is not None else None
-                if datagram is None:
+                if datagram is not None:
+                    self._inbox.is_clean(place, datagram.spare)
+                else:
                     datagram = self._datagram(bytes(memoryview(buffer)[:size]), answer)
                     for start, stop in datagram.messages:
                         idle = idle + 1 if start == stop else 0

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from functools import lru_cache
-from itertools import compress
+from itertools import accumulate, compress
 from operator import ne
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ._fingerprint import fingerprint
 from ._layout import layout_of
-from ._model import Peer
 from ._netlink import Datagram
 from ._wire import NO_KEY, Places
 
@@ -31,40 +31,57 @@ GROUP = 12  # fields that are compared first together: about the root of how man
 _field = lru_cache(maxsize=4096)(Field)  # few are different
 
 
+class Differences(NamedTuple):
+    """The fields that differ between two datagrams that are cut alike, and their bytes in the one and in the other."""
+
+    numbers: Sequence[int]
+    old: Sequence[bytes]
+    now: Sequence[bytes]
+
+    def those(self, selectors: Sequence[bool]) -> Differences:
+        """The fields that are selected."""
+        numbers, old, now = self
+        return Differences(
+            list(compress(numbers, selectors)), list(compress(old, selectors)), list(compress(now, selectors))
+        )
+
+
 class Plan:
     """How datagrams are cut into fields. One for all that are cut alike, as most of a dump are."""
 
-    __slots__ = ("fields", "layouts", "_numbers", "_cut", "_groups")
+    __slots__ = ("fields", "layouts", "usual", "others", "ordinals", "whole", "_groups")
 
     def __init__(self, fields: Tuple[Field, ...]) -> None:
         self.fields = fields
         self.layouts = [layout_of(field.places, field.size) if field.places else None for field in fields]
-        self._numbers = range(len(fields))
-        self._cut = _cut(fields)
-        self._groups: List[_Group] = []
-        start = 0
-        for first in range(0, len(fields), GROUP):
-            cut = _cut(fields[first : first + GROUP])
-            self._groups.append(_Group(start, start + cut.size, self._numbers[first : first + GROUP], cut))
-            start += cut.size
+        # Most have this layout. The numbers of those that have another, or none.
+        self.usual = max(filter(None, self.layouts), key=Counter(self.layouts).__getitem__, default=None)
+        self.others = frozenset(
+            number for number, layout in enumerate(self.layouts) if layout is None or layout is not self.usual
+        )
+        # Which of the datagram's peers begins in each field, where one does.
+        self.ordinals = [count - 1 for count in accumulate(field.places is not None for field in fields)]
+        numbers = range(len(fields))
+        starts = [0, *accumulate(field.size for field in fields)]
+        self.whole = _group(numbers, fields, starts)
+        self._groups = [_group(numbers[first : first + GROUP], fields, starts) for first in numbers[::GROUP]]
 
-    def differences(self, before: bytes, after: bytes, sparse: bool) -> Tuple[List[int], List[bytes], List[bytes]]:
-        """Numbers of the fields that differ between two datagrams, and their bytes in the one and in the other.
+    def start(self, number: int) -> int:
+        """The first byte of a field."""
+        return sum(field.size for field in self.fields[:number])
 
-        ``sparse``: where few are expected to, groups of them are compared first.
-        """
-        if not sparse:
-            return _different(self._numbers, self._cut.unpack(before), self._cut.unpack(after))
+    def few_differences(self, before: bytearray, after: bytearray) -> Differences:
+        """Where few fields are expected to differ: groups of them are compared first."""
         numbers: List[int] = []
         old: List[bytes] = []
         now: List[bytes] = []
-        for start, stop, some, cut in self._groups:
-            if not after.startswith(before[start:stop], start):
-                found = _different(some, cut.unpack_from(before, start), cut.unpack_from(after, start))
-                numbers += found[0]
-                old += found[1]
-                now += found[2]
-        return numbers, old, now
+        for group in self._groups:
+            if not after.startswith(before[group.start : group.stop], group.start):
+                found = group.differences(before, after)
+                numbers += found.numbers
+                old += found.old
+                now += found.now
+        return Differences(numbers, old, now)
 
 
 class _Group(NamedTuple):
@@ -72,19 +89,19 @@ class _Group(NamedTuple):
 
     start: int
     stop: int
-    numbers: Sequence[int]
+    numbers: range
     cut: struct.Struct
 
+    def differences(self, before: bytearray, after: bytearray) -> Differences:
+        old, now = self.cut.unpack_from(before, self.start), self.cut.unpack_from(after, self.start)
+        numbers = list(compress(self.numbers, map(ne, old, now)))
+        places = numbers if self.numbers[0] == 0 else [number - self.numbers[0] for number in numbers]
+        return Differences(numbers, list(map(old.__getitem__, places)), list(map(now.__getitem__, places)))
 
-def _cut(fields: Iterable[Field]) -> struct.Struct:
-    return struct.Struct("=" + "".join(["%ds" % field.size for field in fields]))
 
-
-def _different(
-    numbers: Sequence[int], old: Sequence[bytes], now: Sequence[bytes]
-) -> Tuple[List[int], List[bytes], List[bytes]]:
-    differs = list(map(ne, old, now))
-    return list(compress(numbers, differs)), list(compress(old, differs)), list(compress(now, differs))
+def _group(numbers: range, fields: Sequence[Field], starts: Sequence[int]) -> _Group:
+    cut = struct.Struct("=" + "".join(["%ds" % fields[number].size for number in numbers]))
+    return _Group(starts[numbers.start], starts[numbers.stop], numbers, cut)
 
 
 class Cut:
@@ -93,95 +110,68 @@ class Cut:
     def __init__(self) -> None:
         self.secrets: List[int] = []  # offsets
         self._fields: List[Field] = []
-        self._peers: List[Optional[Peer]] = []
         self._position = 0
 
-    def add(
-        self,
-        start: int,
-        stop: int,
-        peer: Optional[Peer] = None,
-        places: Optional[Places] = None,
-        goes_on: bool = False,
-    ) -> None:
-        """A block, with its peer where that begins here; what lies before it is a field of its own."""
+    def add(self, start: int, stop: int, places: Optional[Places] = None, goes_on: bool = False) -> None:
+        """A block, with places where a peer begins with it; what lies before it is a field of its own."""
         if start > self._position:
             self._fields.append(_field(start - self._position))
-            self._peers.append(None)
         self._fields.append(_field(stop - start, places, goes_on))
-        self._peers.append(peer)
         self._position = stop
 
-    def page(self, datagram: Datagram, plans: Dict[Tuple[Field, ...], Plan]) -> Page:
+    def page(self, datagram: Datagram, buffer: bytearray, plans: Dict[Tuple[Field, ...], Plan], first: int) -> Page:
+        """In that buffer. ``first``: how many peers begin in the datagrams before it."""
         if self._position < len(datagram.data):
             self.add(self._position, len(datagram.data))
         fields = tuple(self._fields)
         plan = plans.get(fields)
         if plan is None:
             plan = plans[fields] = Plan(fields)
-        return Page(datagram, self.secrets, plan, self._peers)
+        return Page(datagram, buffer, self.secrets, plan, first)
 
 
 class Page:
-    """A datagram that was decoded: its bytes without secrets, how it is cut, and the peer that begins in each field.
+    """A datagram that was decoded: its bytes without secrets, how it is cut, and the position of its first peer in the dump.
 
-    ``peers`` is handed on to the page that follows, and is that one's then.
+    ``secrets`` are their places in it.
     """
 
-    __slots__ = ("data", "messages", "ends", "secrets", "mark", "plan", "peers")
+    __slots__ = ("buffer", "size", "messages", "ends", "plan", "first", "data", "secrets", "_mark")
 
-    def __init__(self, datagram: Datagram, secrets: Sequence[int], plan: Plan, peers: List[Optional[Peer]]) -> None:
-        self.secrets = tuple(secrets)  # offsets
-        self.mark, self.data = self._without_secrets(datagram.data)
+    def __init__(self, datagram: Datagram, buffer: bytearray, secrets: Sequence[int], plan: Plan, first: int) -> None:
+        """``secrets``: where they begin."""
+        self.size = len(datagram.data)
         self.messages, self.ends = datagram.messages, datagram.ends
         self.plan = plan
-        self.peers = peers
+        self.first = first
+        buffer[: self.size] = datagram.data
+        self.secrets = [slice(at, at + len(NO_KEY)) for at in secrets]
+        self._mark = fingerprint(*self.take_secrets(buffer))
+        self.take(buffer)
 
-    def recognise(self, buffer: bytearray, size: int) -> Optional[Datagram]:
-        """The datagram, if these are its very bytes, or as many in the same messages.
+    def take(self, buffer: bytearray) -> None:
+        """It is what that buffer has, from now on."""
+        self.buffer = buffer  # its first ``size`` bytes
+        self.data = memoryview(buffer)[: self.size]
 
-        With the secrets that were kept out, for who decodes it again.
-        """
-        data = self.data
-        if size != len(data):
-            return None
-        same = self._is_same(buffer)
-        # What knows its page is made when it is asked for: a page that held what leads back to it would be freed by the collector
-        # only, late.
-        if same and not self.secrets:
-            return Datagram(data, self.messages, self.ends, self)  # and nothing was copied
-        at = 0
-        for start, stop in () if same else (*self.messages, (size, size)):
-            if buffer[at:start] != data[at:start]:
-                return None  # another header: whatever it says is to be looked into
-            at = stop
-        return Datagram(bytes(memoryview(buffer)[:size]), self.messages, self.ends, self if same else None)
+    def number_of(self, position: int) -> int:
+        """Of the field in which the peer of that position begins."""
+        return self.plan.ordinals.index(position - self.first)
 
-    def _is_same(self, buffer: bytearray) -> bool:
-        """Whether these are its bytes, the secrets that were kept out included."""
-        if not self.secrets:
-            return buffer.startswith(self.data)
-        at = 0
-        for secret in (*self.secrets, len(self.data)):
-            if not buffer.startswith(self.data[at:secret], at):
-                return False
-            at = secret + len(NO_KEY)
-        return self._mark(buffer) == self.mark
+    def take_secrets(self, buffer: bytearray) -> List[bytearray]:
+        """Zeros stand in their places then."""
+        secrets = list(map(buffer.__getitem__, self.secrets))
+        for place in self.secrets:
+            buffer[place] = NO_KEY
+        return secrets
 
-    def follow(self, datagram: Datagram) -> Optional[Page]:
-        """The page of a datagram that has the same fields and secrets. Of that, only lengths are looked at so far."""
-        if (len(datagram.data), datagram.messages, datagram.ends) != (len(self.data), self.messages, self.ends):
-            return None
-        page = Page(datagram, self.secrets, self.plan, self.peers)
-        return page if page.mark == self.mark else None
+    def put_secrets(self, buffer: bytearray, secrets: Sequence[bytearray]) -> None:
+        for place, secret in zip(self.secrets, secrets):
+            buffer[place] = secret
 
-    def _without_secrets(self, data: bytes) -> Tuple[bytes, bytes]:
-        if not self.secrets:
-            return b"", data
-        clean = bytearray(data)
-        for at in self.secrets:
-            clean[at : at + len(NO_KEY)] = NO_KEY
-        return self._mark(data), bytes(clean)
+    def has_secret(self, at: int) -> bool:
+        """Whether one begins there."""
+        return any(place.start == at for place in self.secrets)
 
-    def _mark(self, data: Union[bytes, bytearray]) -> bytes:
-        return fingerprint(*[data[at : at + len(NO_KEY)] for at in self.secrets])
+    def has_these(self, secrets: Sequence[bytearray]) -> bool:
+        return fingerprint(*secrets) == self._mark

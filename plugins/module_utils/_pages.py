@@ -5,25 +5,27 @@
 
 Most datagrams of a dump are those of the poll before, byte for byte. In one that differs, most often counters and handshakes
 of some peers do, at known places: only those are read (``_layout.py``). Whatever else differs is decoded the plain way
-(``_wire.py``), peers whose bytes are the same left out.
+(``_wire.py``), peers whose bytes are the same left out. Nothing is copied to be kept: what was received stays in its buffer, and
+the one that held the last dump's is received into.
 
 The bytes are kept without secrets: preshared keys and private keys are replaced by zeros, and compared by a fingerprint.
 """
 
 from __future__ import annotations
 
-from itertools import chain, compress, islice
+from collections import defaultdict, deque
+from itertools import chain, compress, repeat
 from operator import ne
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, DefaultDict, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import _collector
 from ._decoder import Decoder, LinkState
-from ._delta import FollowedPeers
+from ._delta import Delta, FollowedPeers, Order
 from ._fingerprint import fingerprint
 from ._layout import HEADER, Layout
 from ._model import Device, Peer
 from ._netlink import Datagram
-from ._page import GROUP, Cut, Field, Page, Plan
+from ._page import GROUP, Cut, Differences, Field, Page, Plan
 from ._recvmmsg import Recvmmsg
 from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer, peer_key
 
@@ -35,157 +37,223 @@ class _Known(NamedTuple):
 
     peer: Peer
     places: Places
-    data: bytes
+    data: bytearray
     start: int
     stop: int
 
 
-# A list of a page's peers, numbers of places in it, and what is to stand there.
-_Update = Tuple[List[Optional[Peer]], Sequence[int], Sequence[Peer]]
-
-
 class _Outcome(NamedTuple):
-    """What a dump was found to be. ``updates`` are made when nothing can fail any more."""
+    """What a dump was found to be."""
 
+    device: Device  # but for its peers
+    peers: FollowedPeers
     pages: List[Optional[Page]]
-    device: Device
-    updates: Sequence[_Update] = ()
+    in_order: Optional[List[Peer]] = (
+        None  # the peers in the order of the dump; None where that is the order of the last
+    )
 
 
-class _Part(NamedTuple):
-    """The fields of a page that differ from the last dump's."""
+_Waiting = DefaultDict[Layout, Tuple[List[int], List[bytes], List[bytes]]]
 
-    page: Page
-    data: bytes  # the datagram, with its secrets
-    numbers: List[int]
-    old: List[bytes]
-    now: List[bytes]
 
-    @property
-    def peers(self) -> List[Peer]:
-        """As they were. Where a field has a layout, a peer begins."""
-        there: Any = self.page.peers
-        return [there[number] for number in self.numbers]
+def _none() -> Tuple[List[int], List[bytes], List[bytes]]:
+    return [], [], []
 
 
 class _Changes:
-    """What differs between the last dump and this one, as long as that is within peers that are where they were.
+    """What differs between the last dump and the one that comes in, as far as that is within peers that are where they were.
 
-    Peers of one layout are read together, from many pages at once: what that costs is the same for ten as for a thousand.
+    Fields of one layout are read together, from many pages at once: what that costs is the same for ten as for a thousand.
     """
 
-    def __init__(self, scope_name: Callable[[int], str], sparse: bool) -> None:
-        """``sparse``: few are expected."""
+    def __init__(
+        self, pages: Sequence[Optional[Page]], peers: Sequence[Peer], scope_name: Callable[[int], str]
+    ) -> None:
+        """Those of the last dump."""
+        self._pages = pages
+        self._peers = peers
         self._scope_name = scope_name
-        self._sparse = sparse
-        self._waiting: Dict[Layout, List[_Part]] = {}
-        self._fields_waiting = 0
-        self.peers: List[Peer] = []
-        self.updates: List[_Update] = []
+        # Fields that are still to be read: positions of their peers, and their bytes before and now.
+        self._waiting: _Waiting = defaultdict(_none)
+        self.fields_waiting = 0
+        self.pages: List[int] = []  # numbers of those that are not the last dump's any more
+        # Of the peers that changed: their positions, as they were and as they are.
+        self.positions: List[int] = []
+        self.before: List[Peer] = []
+        self.after: List[Peer] = []
+        self.kinds: Set[str] = set()  # names of their values of which one may have changed
+        self.unread: List[int] = []  # positions of those that can't be read by themselves
 
-    def add(self, before: Page, after: Page, data: bytes) -> bool:
-        """Takes in what differs between two pages, ``data`` being the second with its secrets. False: that is another dump."""
-        layouts = after.plan.layouts
-        numbers, old, now = after.plan.differences(before.data, after.data, self._sparse)
-        kinds = set(map(layouts.__getitem__, numbers))
-        for layout in kinds:
-            part = _Part(after, data, numbers, old, now)
-            if len(kinds) > 1:
-                alike = [layouts[number] is layout for number in numbers]
-                numbers_of_it = list(compress(numbers, alike))
-                part = _Part(after, data, numbers_of_it, list(compress(old, alike)), list(compress(now, alike)))
-            if layout is not None:
-                self._waiting.setdefault(layout, []).append(part)
-            elif not self._take_one_by_one(part):
+    def add(self, page: Page, found: Differences, buffer: bytearray) -> bool:
+        """Takes in what differs of a page. False, and nothing is taken in, where that is beyond its peers."""
+        plan = page.plan
+        if not plan.others.isdisjoint(found.numbers):
+            others = [number in plan.others for number in found.numbers]
+            if not self._add_others(page, found.those(others), buffer):
                 return False
-        self._fields_waiting += len(numbers)
-        return self._fields_waiting < AT_ONCE or self.finish()
-
-    def finish(self) -> bool:
-        """Takes in what is left to be read."""
-        waiting, self._waiting, self._fields_waiting = self._waiting, {}, 0
-        return all(self._read(layout, parts) for layout, parts in waiting.items())
-
-    def _read(self, layout: Layout, parts: List[_Part]) -> bool:
-        peers = list(chain.from_iterable([part.peers for part in parts]))
-        old, now = (list(chain.from_iterable(some)) for some in zip(*[(part.old, part.now) for part in parts]))
-        found = layout.patched(peers, old, now, self._scope_name)
-        if found is not None:
-            self._take(parts, peers, found)
-            return True
-        # Something else changed in one of them.
-        return all(self._read(layout, [part]) if len(parts) > 1 else self._take_one_by_one(part) for part in parts)
-
-    def _take_one_by_one(self, part: _Part) -> bool:
-        found = []
-        for number, old, now in zip(part.numbers, part.old, part.now):
-            one = self._find_one(number, old, now, part.page, part.data)
-            if one is None:
-                return False
-            found.append(one)
-        self._take([part], part.peers, found)
+            found = found.those([not other for other in others])
+        if plan.usual is not None:
+            self._wait(plan.usual, page, found)
         return True
 
-    def _take(self, parts: Sequence[_Part], peers: Sequence[Peer], found: Sequence[Peer]) -> None:
-        differs = list(map(ne, found, peers))
-        self.peers.extend(compress(found, differs))
-        if not all(differs):
-            found = [new if other else peer for new, peer, other in zip(found, peers, differs)]
-        left = iter(found)
-        for part in parts:
-            self.updates.append((part.page.peers, part.numbers, list(islice(left, len(part.numbers)))))
+    def _add_others(self, page: Page, found: Differences, buffer: bytearray) -> bool:
+        """Those that have another layout than most, or none."""
+        layouts = [page.plan.layouts[number] for number in found.numbers]
+        for layout in sorted(set(layouts), key=bool):
+            some = found.those([one is layout for one in layouts])
+            if layout is not None:
+                self._wait(layout, page, some)
+            elif not self._take_decoded(page, some, bytes(buffer)):
+                return False
+        return True
 
-    def _find_one(self, number: int, old: bytes, now: bytes, page: Page, data: bytes) -> Optional[Peer]:
-        """The peer that a field has now; None where it is not clear that only this field has changed."""
-        field, layout, peer = page.plan.fields[number], page.plan.layouts[number], page.peers[number]
-        if peer is None:
-            return None
-        if layout is not None:
-            found = layout.patched([peer], [old], [now], self._scope_name)
-            if found is not None:
-                return found[0]
+    def _wait(self, layout: Layout, page: Page, found: Differences) -> None:
+        """Until there are more of that layout."""
+        positions, old, now = self._waiting[layout]
+        ordinals, first = page.plan.ordinals, page.first
+        positions += [first + ordinals[number] for number in found.numbers]
+        old += found.old
+        now += found.now
+        self.fields_waiting += len(found.now)
+
+    def _take_decoded(self, page: Page, found: Differences, data: bytes) -> bool:
+        decoded = [self._decoded(page, number, old, now, data) for number, old, now in zip(*found)]
+        after = [peer for peer in decoded if peer is not None]
+        if len(after) < len(decoded):
+            return False
+        positions = [page.first + page.plan.ordinals[number] for number in found.numbers]
+        self._take(positions, [self._peers[position] for position in positions], after)
+        self.kinds.update(Peer._fields)
+        return True
+
+    def finish(self) -> None:
+        """Reads what is left to be read."""
+        waiting, self._waiting, self.fields_waiting = self._waiting, defaultdict(_none), 0
+        with _collector.paused():
+            for layout, fields in waiting.items():
+                self._read(layout, *fields)
+
+    def _read(self, layout: Layout, positions: List[int], old: List[bytes], now: List[bytes]) -> None:
+        peers = list(map(self._peers.__getitem__, positions))
+        found = layout.patched(peers, old, now, self._scope_name)
+        if found is not None:
+            self._take(positions, peers, found.peers, sure=found.kinds <= layout.exact)
+            self.kinds |= found.kinds
+        elif len(peers) > 1:
+            # Something else changed in one of them.
+            for position, before, after in zip(positions, old, now):
+                self._read(layout, [position], [before], [after])
+        else:
+            page = next(one for one in reversed(self._pages) if one is not None and one.first <= positions[0])
+            field = Differences([page.number_of(positions[0])], old, now)
+            if not self._take_decoded(page, field, bytes(page.buffer)):
+                self.unread += positions
+
+    def _take(self, positions: List[int], before: List[Peer], after: List[Peer], sure: bool = False) -> None:
+        """``sure``: each is another than before."""
+        differs: Iterable[bool] = repeat(True) if sure else list(map(ne, before, after))
+        self.positions += compress(positions, differs)
+        self.before += compress(before, differs)
+        self.after += compress(after, differs)
+
+    def _decoded(self, page: Page, number: int, old: bytes, now: bytes, data: bytes) -> Optional[Peer]:
+        """The peer that a field has now; None where it is not clear that this field alone has changed."""
+        field = page.plan.fields[number]
         # Its header says that it is a peer of this length; within it anything may have changed.
-        if now[:HEADER] != old[:HEADER] or field.goes_on:
+        if field.places is None or field.goes_on or now[:HEADER] != old[:HEADER]:
             return None
-        start = sum(one.size for one in page.plan.fields[:number])
-        block = (data, start + HEADER, start + field.size)
+        peer, start = self._peers[page.first + page.plan.ordinals[number]], page.plan.start(number) + HEADER
+        block = (data, start, start + field.size - HEADER)
         if peer_key(*block) != peer.public_key:
             return None
         after, places = decode_peer(PeerBytes(peer.public_key, [block]), self._scope_name)
-        return after if places == field.places and after.preshared_key == peer.preshared_key else None
+        if places != field.places:
+            return None
+        if page.has_secret(start + places.preshared_key):
+            # Which is what it was, as all secrets of the page are: they were taken out of the data.
+            after = after._replace(preshared_key=peer.preshared_key)
+        return after if after.preshared_key == peer.preshared_key else None
+
+    def touched(self) -> Set[int]:
+        """Positions of the peers whose bytes are not the last dump's any more."""
+        return {*self.positions, *self.unread, *chain.from_iterable([fields[0] for fields in self._waiting.values()])}
 
 
 class Pages(Decoder):
-    """The last dump of an interface, and the device that it was decoded to."""
+    """The last dump of an interface, and the device that it was decoded to.
+
+    The pages of a dump that comes in become that one's at once, and are forgotten where it comes to nothing.
+    """
 
     inbox = Recvmmsg
 
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         super().__init__(scope_name)
         self._pages: List[Optional[Page]] = []  # None: not to be kept
+        self._snapshot = FollowedPeers({})  # of the last dump
+        self._peers: List[Peer] = []  # in the order of that
+        self._order = Order(self._peers)
         self._device: Optional[Device] = None
         self._room = 128 << 10  # bytes, what glibc keeps by itself
-        self._changed = 0  # peers at the last poll
+        self._sparse = False  # whether few peers changed at the last poll
+        self._begin()
+
+    def _begin(self) -> None:
+        """For the next dump."""
+        self._changes = _Changes(self._pages, self._peers, self._scope_name)
+        self._secrets: Dict[int, List[bytearray]] = {}  # that were taken out of it, by number of the page
+
+    def abandon(self) -> None:
+        for number in self._changes.pages:
+            self._pages[number] = None
+        self._begin()
 
     def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
-        """The datagram that the last dump had at this place, if these are its very bytes."""
         page = self._pages[number] if number < len(self._pages) else None
-        return page.recognise(buffer, size) if page is not None else None
+        if page is None or size != page.size:
+            return None
+        if page.secrets:
+            self._secrets[number] = secrets = page.take_secrets(buffer)
+            if not page.has_these(secrets):
+                self._give_back(number, page, buffer)
+                return None
+        spare = None
+        if not buffer.startswith(page.data):
+            changes, plan = self._changes, page.plan
+            differences = plan.few_differences if self._sparse else plan.whole.differences
+            if not changes.add(page, differences(page.buffer, buffer), buffer):
+                self._give_back(number, page, buffer)
+                return None
+            spare = page.buffer
+            page.take(buffer)
+            changes.pages.append(number)
+            if changes.fields_waiting > AT_ONCE:
+                changes.finish()
+        return Datagram(page.buffer, page.messages, page.ends, page, spare)  # type: ignore[arg-type]
+
+    def _give_back(self, number: int, page: Page, buffer: bytearray) -> None:
+        """The secrets that were taken out of a datagram, for who decodes it."""
+        page.put_secrets(buffer, self._secrets.pop(number, ()))
 
     def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
-        """Last poll's objects where they still hold. After an error the memory is as it was."""
-        if self._device is not None:
-            self._keep_room(sum(len(one.data) for one in datagrams))
-        with _collector.paused():
-            found = self._followed(datagrams) or self._decoded(datagrams)
-        device = found.device._replace(up=link(found.device.ifindex), **names)
+        """Last poll's objects where they still hold. After an error the device in memory is as it was. Empties the list."""
+        found = self._followed(datagrams)
+        if found is None:
+            with _collector.paused():
+                found = self._decoded(datagrams)
+        device = found.device._replace(peers=found.peers, up=link(found.device.ifindex), **names)
         before = self._device
         if before is not None and device.peers is before.peers and device[:-1] == before[:-1]:
             device = before
-        for peers, numbers, now in found.updates:
-            for number, peer in zip(numbers, now):
-                peers[number] = peer
-        self._pages, self._device = found.pages, device
+        changes = self._changes
+        if found.in_order is not None:
+            self._peers = found.in_order
+            self._order = Order(found.in_order)
+        else:
+            deque(map(self._peers.__setitem__, changes.positions, changes.after), maxlen=0)
+        self._sparse = len(changes.after) * GROUP < len(self._peers)
+        self._pages, self._snapshot, self._device = found.pages, found.peers, device
+        self._begin()
         return device
 
     def _keep_room(self, size: int) -> None:
@@ -200,35 +268,32 @@ class Pages(Decoder):
 
     def _followed(self, datagrams: List[Datagram]) -> Optional[_Outcome]:
         """Where each datagram is as before but for values in the same places; None where one is not."""
-        device = self._device
-        if device is None or len(datagrams) != len(self._pages):
+        device, changes = self._device, self._changes
+        known = [one.known for one in datagrams]
+        if device is None or None in known or known != self._pages:
             return None
-        pages: List[Optional[Page]] = []
-        changes = _Changes(self._scope_name, self._changed * GROUP < len(device.peers))
-        for page, datagram in zip(self._pages, datagrams):
-            if page is None:
-                return None
-            if datagram.known is not page:
-                after = page.follow(datagram)
-                if after is None or not changes.add(page, after, datagram.data):
-                    return None
-                page = after
-            pages.append(page)
-        if not changes.finish():
+        changes.finish()
+        if changes.unread:
             return None
-        self._changed = len(changes.peers)
-        if changes.peers:
-            device = device._replace(peers=FollowedPeers(device.peers, changes.peers))
-        return _Outcome(pages, device, changes.updates)
+        peers = self._snapshot
+        if changes.after:
+            changed = Delta([], [], changes.before, changes.after, changes.kinds, changes.positions, self._order)
+            peers = peers.followed_by(changed)
+        return _Outcome(device, peers, self._pages)
 
     def _decoded(self, datagrams: List[Datagram]) -> _Outcome:
         """The plain way."""
-        found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
+        if self._device is not None:
+            self._keep_room(sum(len(one.data) for one in datagrams))
+        whole = [self._whole(number, one) for number, one in enumerate(datagrams)]
+        datagrams.clear()
+        found = DeviceBytes((one.data, *message) for one in whole for message in one.messages)
         known = self._known()
-        before = self._device.peers if self._device is not None else {}
-        cuts = {id(one.data): Cut() for one in datagrams}
+        before = self._snapshot.table
+        cuts = {id(one.data): Cut() for one in whole}
+        begin_in = dict.fromkeys(cuts, 0)  # how many peers
         unusual: Set[int] = set()  # which may hold secrets at unknown places
-        peers = FollowedPeers({})
+        peers: Dict[bytes, Peer] = {}
         same = True
         for raw in found.peers(peers):
             old = known.get(raw.key)
@@ -248,30 +313,50 @@ class Pages(Decoder):
                 buffer, start, _stop = raw.blocks[0]
                 cuts[id(buffer)].secrets.append(start + places.preshared_key)
             buffer, start, stop = raw.blocks[0]
-            cuts[id(buffer)].add(start - HEADER, stop, peer, places, len(raw.blocks) > 1)
+            begin_in[id(buffer)] += 1
+            cuts[id(buffer)].add(start - HEADER, stop, places, len(raw.blocks) > 1)
             for buffer, start, stop in raw.blocks[1:]:
                 cuts[id(buffer)].add(start - HEADER, stop)
-        device = found.device()
         for buffer, offset in found.private_keys:
             cuts[id(buffer)].secrets.append(offset)
-        if len(cuts) < len(datagrams):
+        if len(cuts) < len(whole):
             unusual.update(cuts)  # one object came as two datagrams, and can't be told apart
         plans: Dict[Tuple[Field, ...], Plan] = {}
-        pages: List[Optional[Page]] = [
-            None if id(one.data) in unusual else cuts[id(one.data)].page(one, plans) for one in datagrams
-        ]
-        return _Outcome(pages, device._replace(peers=before if same and len(peers) == len(before) else peers))
+        pages: List[Optional[Page]] = []
+        first = 0
+        # Each is let go as soon as its page has its bytes.
+        whole.reverse()
+        while whole:
+            one = whole.pop()
+            usual = id(one.data) not in unusual and len(one.data) <= self.inbox.room
+            pages.append(cuts[id(one.data)].page(one, self.inbox.buffer(), plans, first) if usual else None)
+            first += begin_in[id(one.data)]
+        same = same and len(peers) == len(before)
+        return _Outcome(found.device(), self._snapshot if same else FollowedPeers(peers), pages, list(peers.values()))
+
+    def _whole(self, number: int, datagram: Datagram) -> Datagram:
+        """With the secrets that were taken out of it."""
+        page = datagram.known
+        if page is None:
+            return datagram
+        data = page.buffer[: page.size]
+        page.put_secrets(data, self._secrets.get(number, ()))
+        return datagram._replace(data=bytes(data))
 
     def _known(self) -> Dict[bytes, _Known]:
-        """The peers of the last dump that stand in one block each, with what is kept of its bytes."""
+        """The peers of the last dump that stand in one block each, with its bytes, as far as these are not this dump's yet."""
+        changed = self._changes.touched()
         known: Dict[bytes, _Known] = {}
         for page in self._pages:
             if page is None:
                 continue
-            start = 0
-            for field, peer in zip(page.plan.fields, page.peers):
-                if peer is not None and field.places is not None and not field.goes_on:
-                    known[peer.public_key] = _Known(peer, field.places, page.data, start, start + field.size)
+            start, position = 0, page.first
+            for field in page.plan.fields:
+                if field.places is not None:
+                    if not field.goes_on and position not in changed:
+                        peer = self._peers[position]
+                        known[peer.public_key] = _Known(peer, field.places, page.buffer, start, start + field.size)
+                    position += 1
                 start += field.size
         return known
 

@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import struct
-from typing import Any, Sequence
+from typing import Any, List, Optional, Sequence
 
 from ._inbox import Arrived, Inbox, erase
 
@@ -26,10 +26,22 @@ FEW, MANY = 2, 16  # datagrams at once: at first, and at most
 
 MSG_WAITFORONE = 0x10000  # wait for the first only
 IOVEC = struct.Struct("@PN")  # where, bytes
-MMSGHDR = struct.Struct(
-    "@PIPNPNi0PI0P"
-)  # msghdr: name, its bytes, iovec, their number, control, its bytes, flags; bytes
+# msghdr: name, its bytes, iovec, their number, control, its bytes, flags; bytes
+MMSGHDR = struct.Struct("@PIPNPNi0PI0P")
+FLAGS_AT, BYTES_AT = struct.calcsize("@PIPNPN0i"), struct.calcsize("@PIPNPNi0P")
+FLAGS_AND_BYTES = struct.Struct("=%dxi%dxI%dx" % (FLAGS_AT, BYTES_AT - FLAGS_AT - 4, MMSGHDR.size - BYTES_AT - 4))
 SOCKADDR_NL = struct.Struct("=HHII")  # family, pad, port, groups
+PORT = struct.Struct("=4xI4x")  # of that
+
+
+class _Buffer(bytearray):
+    """What a datagram is received into. ``vector`` is what the call is told of it."""
+
+    __slots__ = ("vector",)
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.vector = IOVEC.pack(_address(self), size) if ctypes is not None else b""
 
 
 class Recvmmsg(Inbox):
@@ -41,8 +53,10 @@ class Recvmmsg(Inbox):
         super().__init__(sock)
         self._call = _find_call()
         self._may = self._call is not None  # some sandboxes know the calls of the standard library only
-        self._buffers = [self._buffer]
-        self._filled_to = [0]  # bytes of each
+        self._buffers: List[_Buffer] = []
+        self._filled_to: List[int] = []  # bytes of each, before what came at the last call
+        self._sizes: List[int] = []  # bytes of that, 0 where it holds no secret
+        self._exchanged = False  # whether some are others than the call was told of
         self._full = not self._may  # whether the last call might have left something
         if self._may:
             self._make_room(FEW)
@@ -54,30 +68,44 @@ class Recvmmsg(Inbox):
         """Nothing where the call may not be made here."""
         if self._full and len(self._buffers) < MANY:
             self._make_room(min(2 * len(self._buffers), MANY))
+        if self._exchanged:
+            self._vectors[:] = b"".join([buffer.vector for buffer in self._buffers])
+            self._exchanged = False
+        self._filled_to[:] = map(max, self._filled_to, self._sizes)
         count = self._receive_some()
         self._full = count in (0, len(self._buffers))
-        headers = memoryview(self._headers)[: count * MMSGHDR.size]
-        senders = memoryview(self._senders)[: count * SOCKADDR_NL.size]
+        headers = FLAGS_AND_BYTES.iter_unpack(self._headers)
         arrived = [
             (buffer, size, flags, port)
-            for buffer, (*_pointers, flags, size), (_family, _pad, port, _groups) in zip(
-                self._buffers, MMSGHDR.iter_unpack(headers), SOCKADDR_NL.iter_unpack(senders)
+            for _number, buffer, (flags, size), (port,) in zip(
+                range(count), self._buffers, headers, PORT.iter_unpack(self._senders)
             )
         ]
-        for number, (_buffer, size, _flags, _port) in enumerate(arrived):
-            if size > self._filled_to[number]:
-                self._filled_to[number] = size
+        self._sizes[:count] = [size for _buffer, size, _flags, _port in arrived]
         return arrived
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()
 
+    def is_clean(self, place: int, spare: Optional[bytearray] = None) -> None:
+        if not self._may:
+            super().is_clean(place, spare)
+            return
+        self._sizes[place] = 0
+        if spare is not None:
+            self._buffers[place] = spare  # type: ignore[call-overload]
+            self._exchanged = True
+
+    @classmethod
+    def buffer(cls) -> bytearray:
+        return _Buffer(cls.room)
+
     def forget(self) -> None:
         super().forget()
-        for number, (buffer, size) in enumerate(zip(self._buffers, self._filled_to)):
+        for number, size in enumerate(map(max, self._filled_to, self._sizes)):
             if size:
-                erase(buffer, size)
-                self._filled_to[number] = 0
+                erase(self._buffers[number], size)
+                self._filled_to[number] = self._sizes[number] = 0
 
     def _receive_some(self) -> int:
         """How many; 0 where the call may not be made here."""
@@ -96,10 +124,11 @@ class Recvmmsg(Inbox):
     def _make_room(self, count: int) -> None:
         """For so many datagrams. Nothing of what came before is valid then."""
         more = count - len(self._buffers)
-        self._buffers += [bytearray(self.room) for _number in range(more)]
+        self._buffers += [_Buffer(self.room) for _number in range(more)]
         self._filled_to += [0] * more
+        self._sizes += [0] * more
         self._senders = bytearray(count * SOCKADDR_NL.size)
-        self._vectors = bytearray().join([IOVEC.pack(_address(buffer), self.room) for buffer in self._buffers])
+        self._vectors = bytearray().join([buffer.vector for buffer in self._buffers])
         senders, vectors = _address(self._senders), _address(self._vectors)
         self._headers = bytearray()
         for number in range(count):

@@ -8,7 +8,7 @@ Texts with a secret in them are never kept: they are compared by a hash under a 
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, Mapping, Optional, Sequence
 
 from ._errors import MalformedReply
 from ._fingerprint import fingerprint
@@ -23,7 +23,7 @@ class Reuse(Afresh):
         self._known: Dict[bytes, Peer] = {}  # by its text, or the fingerprint of that where it holds a secret
         self._device: Optional[Device] = None
 
-    def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Dict[bytes, Peer]:
+    def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Mapping[bytes, Peer]:
         """Peers by public key; ``decode`` is called for a text that last poll did not have.
 
         Last poll's dict itself where nothing changed. An error leaves the memory as it was; MalformedReply where two texts

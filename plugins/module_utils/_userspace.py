@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Type
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Type
 
 from ._clock import SECOND
 from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unreadable
@@ -54,7 +54,7 @@ class Age(NamedTuple):
 class Afresh:
     """Takes each answer by itself, for who reads once. ``Reuse`` (``_reuse.py``) is the one for who reads on and on."""
 
-    def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Dict[bytes, Peer]:
+    def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Mapping[bytes, Peer]:
         """By public key; MalformedReply where two texts are of one peer."""
         peers = {peer.public_key: peer for peer in map(decode, texts)}
         if len(peers) < len(texts):

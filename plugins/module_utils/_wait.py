@@ -72,7 +72,7 @@ class Wait:
         self._tracker = Tracker(options.liveness)
         self._encoder = Encoder(options.host, options.names)
         self._events: List[event_types.Event] = []
-        self._first: Dict[bytes, Peer] = dict(baseline.peers) if baseline else {}
+        self._first: Dict[bytes, Peer] = dict(baseline.peers.items()) if baseline else {}
         self._start: Dict[bytes, Peer] = {}  # as the first probe saw them: what a time-out's explanation counts from
         self._removed: Set[bytes] = set()
         self._recreated: Set[bytes] = set()
@@ -180,9 +180,9 @@ class Wait:
         wall, monotonic = self._clock.wall_ns(), self._clock.monotonic_ns()
         if self._baseline is None:
             self._baseline = self._previous = device
-            self._first = dict(device.peers) if device else {}
+            self._first = dict(device.peers.items()) if device else {}
         if not self._start and device is not None:
-            self._start = dict(device.peers)
+            self._start = dict(device.peers.items())
         states = self._tracker.update(device, wall, monotonic) if device else {}
         for change in with_states(changes(self._previous, device), list(self._state_changes(device, states))):
             if change.type == event_types.PEER_REMOVED and change.peer is not None:

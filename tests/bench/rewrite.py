@@ -138,6 +138,9 @@ class Rewriting(Inbox):
     def is_empty(self) -> bool:
         return self._inbox.is_empty()
 
+    def is_clean(self, place: int, spare: bytearray | None = None) -> None:
+        self._inbox.is_clean(place, spare)
+
     def forget(self) -> None:
         self._begins = True
         self._inbox.forget()

@@ -109,7 +109,7 @@ class Dumps:
 
         monkeypatch.setattr(GenericNetlink, "dump", watched_dump)
         # A batch is one call into the kernel: nobody gets between its pages.
-        for name in ("receive", "is_empty", "forget"):
+        for name in ("receive", "is_empty", "is_clean", "forget"):
             monkeypatch.setattr(Recvmmsg, name, getattr(Inbox, name))
         for kind in (Inbox, Recvmmsg):
             monkeypatch.setattr(kind, "receive", watched_receive)

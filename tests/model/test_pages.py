@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _layout, _netlink, _pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._delta import delta
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import SHARE, diff
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
@@ -98,7 +98,7 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
     chance = random.Random(SEED)
     host = Host(random.Random(SEED))
     reader = None
-    told_by_itself = told_in_order = 0
+    told_by_itself = 0
     for number in range(polls):
         if reader is None or number % 500 == 0:
             host.interfaces.clear()
@@ -122,19 +122,17 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
             assert known is peer or known != peer, "an unchanged peer is the same object"
         assert device is before or device != before
         found, plain = delta(before.peers, device.peers), delta(dict(before.peers), dict(device.peers))
-        assert [sorted(some) for some in found] == [sorted(some) for some in plain]
+        assert [sorted(some) for some in found[:4]] == [sorted(some) for some in plain[:4]]
         assert diff(before, device) == diff(_plain(before), _plain(device))
-        told_in_order += len(found.after) * SHARE > len(device.peers)
-        told_by_itself += found.after != [] and device.peers.origin is before.peers.mark  # type: ignore[attr-defined]
+        told_by_itself += found.order is not None
         for page in reader._decoder._pages:
             assert page is not None
             for secret in SECRETS:
-                assert secret.to_bytes(32, "big")[:8] not in page.data
-            assert bytes.fromhex("77076d0a7318a57d") not in page.data, "the private key"
+                assert secret.to_bytes(32, "big")[:8] not in page.buffer
+            assert bytes.fromhex("77076d0a7318a57d") not in page.buffer, "the private key"
         before = device
     assert ways["followed"] > polls / 4
     assert ways["together"] > polls / 100, "several peers of one datagram at once"
     assert told_by_itself > polls / 10, "snapshots that know what changed"
-    assert told_in_order > polls / 10, "enough peers for all to be gone through in the order of their keys"
     ways_taken = f"{ways['followed']} of them followed, {ways['together']} times several peers at once"
     figure(f"{polls} polls, {ways_taken}, 0 other than decoded afresh")

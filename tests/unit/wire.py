@@ -230,6 +230,8 @@ class KernelSocket:
 class Together(Inbox):
     """What Recvmmsg is to Netlink, where the socket is a KernelSocket: it hands out all that is there, up to so many."""
 
+    room = Recvmmsg.room  # as the buffers that it gets in exchange
+
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self._buffers = [self._buffer]
@@ -252,6 +254,10 @@ class Together(Inbox):
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()
+
+    def is_clean(self, place: int, spare: bytearray | None = None) -> None:
+        if spare is not None:
+            self._buffers[place] = spare
 
     def forget(self) -> None:
         for buffer in self._buffers:

@@ -29,9 +29,13 @@ from unit.wire import FAMILY, Answer, Datagram, Frame, Kernel, Together, dump, r
 BODY = attribute(1, b"what stands in it")
 
 
+class OneByOne(Inbox):
+    room = Together.room
+
+
 def dumped(answer: Answer) -> list[bytes]:
     """The payload of each message of a dump that is answered so: the same whether datagrams come one by one or together."""
-    one_by_one, together = _outcome(answer, Inbox), _outcome(answer, Together)
+    one_by_one, together = _outcome(answer, OneByOne), _outcome(answer, Together)
     assert str(one_by_one) == str(together)
     if isinstance(together, Exception):
         raise together

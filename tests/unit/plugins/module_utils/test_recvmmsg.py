@@ -199,6 +199,41 @@ def test_what_was_received_is_forgotten(pair: Pair) -> None:
     assert len(inbox._buffers) == MANY
 
 
+@pytest.mark.parametrize("may", [True, False], ids=["together", "one by one"])
+def test_a_buffer_that_is_taken_is_not_written_to_again(pair: Pair, may: bool) -> None:
+    inbox = Recvmmsg(pair.reader)
+    inbox._may = may
+    pair.kernel.send(b"first")
+    ((buffer, size, _flags, _port),) = inbox.receive()
+    spare = inbox.buffer()
+    inbox.is_clean(0, spare)
+    pair.kernel.send(b"other")
+    ((other, _size, _flags, _port),) = inbox.receive()
+    inbox.forget()
+    assert bytes(buffer[:size]) == b"first"
+    assert other is spare
+    assert not any(spare), "what came into the one in its place is forgotten"
+
+
+@pytest.mark.parametrize("may", [True, False], ids=["together", "one by one"])
+def test_what_holds_no_secret_is_left_as_it_is_unless_more_came_there_before(pair: Pair, may: bool) -> None:
+    inbox = Recvmmsg(pair.reader)
+    inbox._may = may
+    for data, is_clean, left in ((b"clean", True, b"clean"), (b"secret, long", False, b""), (b"clean", True, b"clean")):
+        pair.kernel.send(data)
+        ((buffer, _size, _flags, _port),) = inbox.receive()
+        if is_clean:
+            inbox.is_clean(0)
+        inbox.forget()
+        assert bytes(buffer).rstrip(b"\0") == left
+    for data in (b"secret, long", b"clean"):
+        pair.kernel.send(data)
+        ((buffer, _size, _flags, _port),) = inbox.receive()
+    inbox.is_clean(0)
+    inbox.forget()
+    assert not any(buffer), "the end of the secret was behind what is clean"
+
+
 def test_a_dump_of_the_kernel_is_the_same_either_way() -> None:
     """All families of generic netlink, which every kernel has."""
     found = []

@@ -237,6 +237,8 @@ class Pages(Decoder):
 
     def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
         """Last poll's objects where they still hold. After an error the device in memory is as it was. Empties the list."""
+        if self._device is not None:
+            self._keep_room(len(datagrams) * self.inbox.room)
         found = self._followed(datagrams)
         if found is None:
             with _collector.paused():
@@ -257,7 +259,7 @@ class Pages(Decoder):
         return device
 
     def _keep_room(self, size: int) -> None:
-        """Two dumps lie in memory for a moment, in turn. glibc would give the room of one back, and ask for it, at each poll.
+        """Fields that changed lie in memory for a moment, joined. glibc would give their room back, and ask for it, at each poll.
 
         It raises its threshold for that when a block from the system is freed (mallopt(3), M_MMAP_THRESHOLD), up to 32 MiB. Not
         before the first dump is decoded: the tables that grow meanwhile would leave holes of a hundred bytes for each peer.
@@ -283,8 +285,6 @@ class Pages(Decoder):
 
     def _decoded(self, datagrams: List[Datagram]) -> _Outcome:
         """The plain way."""
-        if self._device is not None:
-            self._keep_room(sum(len(one.data) for one in datagrams))
         whole = [self._whole(number, one) for number, one in enumerate(datagrams)]
         datagrams.clear()
         found = DeviceBytes((one.data, *message) for one in whole for message in one.messages)

@@ -43,16 +43,12 @@ def changes(previous: Optional[Device], current: Optional[Device], initial: bool
         removed = [Change(event_types.INTERFACE_REMOVED, previous)]
         return chain(_all(event_types.PEER_REMOVED, previous, sorted_peers(previous)), removed)
     found = delta(previous.peers, current.peers)
-    parts: List[Iterable[Change]] = []
-    if previous[:-1] != current[:-1]:
-        parts.append(_interface_changes(previous, current))
-    if found.added:
-        added_peers = sort_by_key([current.peers[key] for key in found.added])
-        parts.append(_all(event_types.PEER_ADDED, current, added_peers))
-    if found.removed:
-        removed_peers = sort_by_key([previous.peers[key] for key in found.removed])
-        parts.append(_all(event_types.PEER_REMOVED, current, removed_peers))
-    return chain(*parts, _of_those_that_stayed(previous, current, found))
+    return chain(
+        _interface_changes(previous, current),
+        _all(event_types.PEER_ADDED, current, sort_by_key([current.peers[key] for key in found.added])),
+        _all(event_types.PEER_REMOVED, current, sort_by_key([previous.peers[key] for key in found.removed])),
+        _of_those_that_stayed(previous, current, found),
+    )
 
 
 def _all(kind: str, device: Device, peers: Sequence[Peer], initial: bool = False) -> Iterator[Change]:

@@ -9,7 +9,7 @@ import errno
 import os
 import time
 from functools import partial
-from typing import Callable, List, Optional, Tuple, Type
+from typing import Callable, List, NamedTuple, Optional, Type
 
 from ._decoder import Decoder
 from ._errors import (
@@ -29,6 +29,14 @@ FAMILY = "wireguard"
 FAMILY_VERSION = 1
 WG_CMD_GET_DEVICE = 0
 WGDEVICE_A_IFNAME = 2
+
+
+class _Link(NamedTuple):
+    """The link as it was last asked for: at which change of links, and whether it was up; None where it could not be seen."""
+
+    changes: Optional[int]
+    ifindex: Optional[int]
+    up: Optional[bool]
 
 
 class KernelReader:
@@ -52,9 +60,7 @@ class KernelReader:
         self._netlink: Optional[GenericNetlink] = None
         self._family = 0
         self._decoder = decoder(namespace.link_name)
-        self._seen = False  # whether its link could be seen at the last read
-        # As it was last asked for: at which change of links, its ifindex, whether it was up.
-        self._link: Optional[Tuple[Optional[int], int, Optional[bool]]] = None
+        self._link = _Link(None, None, None)
 
     def close(self) -> None:
         if self._netlink is not None:
@@ -90,13 +96,12 @@ class KernelReader:
         None where links can't be seen from here at all. The kernel is asked where a link may have changed since it was.
         """
         changes = self.namespace.link_changes
-        if self._link is None or changes is None or self._link[:2] != (changes, ifindex):
+        if changes is None or (changes, ifindex) != self._link[:2]:
             now, up = self.namespace.link(self.interface)
-            if now != ifindex and (now is not None or self._seen):
+            if now != ifindex and (now is not None or self._link.up is not None):
                 raise Temporary("The interface was removed or made anew while it was read")
-            self._seen = now is not None
-            self._link = changes, ifindex, up
-        return self._link[2]
+            self._link = _Link(changes, ifindex, up)
+        return self._link.up
 
     def _open(self) -> GenericNetlink:
         if self._netlink is None:

@@ -48,15 +48,13 @@ class _Outcome(NamedTuple):
     device: Device  # but for its peers
     peers: FollowedPeers
     pages: List[Optional[Page]]
-    in_order: Optional[List[Peer]] = (
-        None  # the peers in the order of the dump; None where that is the order of the last
-    )
+    in_order: Optional[List[Peer]] = None  # the peers as the dump has them; None where that is the order of the last
 
 
 _Waiting = DefaultDict[Layout, Tuple[List[int], List[bytes], List[bytes]]]
 
 
-def _none() -> Tuple[List[int], List[bytes], List[bytes]]:
+def _no_fields() -> Tuple[List[int], List[bytes], List[bytes]]:
     return [], [], []
 
 
@@ -74,7 +72,7 @@ class _Changes:
         self._peers = peers
         self._scope_name = scope_name
         # Fields that are still to be read: positions of their peers, and their bytes before and now.
-        self._waiting: _Waiting = defaultdict(_none)
+        self._waiting: _Waiting = defaultdict(_no_fields)
         self.fields_waiting = 0
         self.pages: List[int] = []  # numbers of those that are not the last dump's any more
         # Of the peers that changed: their positions, as they were and as they are.
@@ -128,7 +126,7 @@ class _Changes:
 
     def finish(self) -> None:
         """Reads what is left to be read."""
-        waiting, self._waiting, self.fields_waiting = self._waiting, defaultdict(_none), 0
+        waiting, self._waiting, self.fields_waiting = self._waiting, defaultdict(_no_fields), 0
         with _collector.paused():
             for layout, fields in waiting.items():
                 self._read(layout, *fields)

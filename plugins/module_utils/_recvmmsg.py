@@ -53,9 +53,9 @@ class Recvmmsg(Inbox):
         super().__init__(sock)
         self._call = _find_call()
         self._may = self._call is not None  # some sandboxes know the calls of the standard library only
-        self._buffers: List[_Buffer] = []
-        self._filled_to: List[int] = []  # bytes of each, before what came at the last call
-        self._sizes: List[int] = []  # bytes of that, 0 where it holds no secret
+        self._buffers: List[Any] = [self._buffer]
+        self._filled_to = [0]  # bytes of each, before what came at the last call
+        self._sizes = [0]  # bytes of that, 0 where it holds no secret
         self._exchanged = False  # whether some are others than the call was told of
         self._full = not self._may  # whether the last call might have left something
         if self._may:
@@ -88,12 +88,11 @@ class Recvmmsg(Inbox):
         return not self._full or super().is_empty()
 
     def is_clean(self, place: int, spare: Optional[bytearray] = None) -> None:
-        if not self._may:
+        if place == 0:
             super().is_clean(place, spare)
-            return
         self._sizes[place] = 0
         if spare is not None:
-            self._buffers[place] = spare  # type: ignore[call-overload]
+            self._buffers[place] = spare
             self._exchanged = True
 
     @classmethod

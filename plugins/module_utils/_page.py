@@ -66,10 +66,6 @@ class Plan:
         self.whole = _group(numbers, fields, starts)
         self._groups = [_group(numbers[first : first + GROUP], fields, starts) for first in numbers[::GROUP]]
 
-    def start(self, number: int) -> int:
-        """The first byte of a field."""
-        return sum(field.size for field in self.fields[:number])
-
     def few_differences(self, before: bytearray, after: bytearray) -> Differences:
         """Where few fields are expected to differ: groups of them are compared first."""
         numbers: List[int] = []
@@ -168,10 +164,6 @@ class Page:
     def put_secrets(self, buffer: bytearray, secrets: Sequence[bytearray]) -> None:
         for place, secret in zip(self.secrets, secrets):
             buffer[place] = secret
-
-    def has_secret(self, at: int) -> bool:
-        """Whether one begins there."""
-        return any(place.start == at for place in self.secrets)
 
     def has_these(self, secrets: Sequence[bytearray]) -> bool:
         return fingerprint(*secrets) == self._mark

@@ -21,6 +21,7 @@ from typing import Any, Callable, DefaultDict, Dict, Iterable, List, NamedTuple,
 from . import _collector
 from ._decoder import Decoder, LinkState
 from ._delta import Delta, FollowedPeers, Order
+from ._errors import MalformedReply
 from ._fingerprint import fingerprint
 from ._layout import HEADER, Layout
 from ._model import Device, Peer
@@ -82,26 +83,26 @@ class _Changes:
         self.kinds: Set[str] = set()  # names of their values of which one may have changed
         self.unread: List[int] = []  # positions of those that can't be read by themselves
 
-    def add(self, page: Page, found: Differences, buffer: bytearray) -> bool:
+    def add(self, page: Page, found: Differences) -> bool:
         """Takes in what differs of a page. False, and nothing is taken in, where that is beyond its peers."""
         plan = page.plan
         if not plan.others.isdisjoint(found.numbers):
             others = [number in plan.others for number in found.numbers]
-            if not self._add_others(page, found.those(others), buffer):
+            if not self._add_others(page, found.those(others)):
                 return False
             found = found.those([not other for other in others])
         if plan.usual is not None:
             self._wait(plan.usual, page, found)
         return True
 
-    def _add_others(self, page: Page, found: Differences, buffer: bytearray) -> bool:
+    def _add_others(self, page: Page, found: Differences) -> bool:
         """Those that have another layout than most, or none."""
         layouts = [page.plan.layouts[number] for number in found.numbers]
         for layout in sorted(set(layouts), key=bool):
             some = found.those([one is layout for one in layouts])
             if layout is not None:
                 self._wait(layout, page, some)
-            elif not self._take_decoded(page, some, bytes(buffer)):
+            elif not self._take_decoded(page, some):
                 return False
         return True
 
@@ -114,8 +115,11 @@ class _Changes:
         now += found.now
         self.fields_waiting += len(found.now)
 
-    def _take_decoded(self, page: Page, found: Differences, data: bytes) -> bool:
-        decoded = [self._decoded(page, number, old, now, data) for number, old, now in zip(*found)]
+    def _take_decoded(self, page: Page, found: Differences) -> bool:
+        try:
+            decoded = [self._decoded(page, number, old, now) for number, old, now in zip(*found)]
+        except MalformedReply:
+            return False  # decoded the plain way, it says where
         after = [peer for peer in decoded if peer is not None]
         if len(after) < len(decoded):
             return False
@@ -133,7 +137,10 @@ class _Changes:
 
     def _read(self, layout: Layout, positions: List[int], old: List[bytes], now: List[bytes]) -> None:
         peers = list(map(self._peers.__getitem__, positions))
-        found = layout.patched(peers, old, now, self._scope_name)
+        try:
+            found = layout.patched(peers, old, now, self._scope_name)
+        except MalformedReply:
+            found = None
         if found is not None:
             self._take(positions, peers, found.peers, sure=found.kinds <= layout.exact)
             self.kinds |= found.kinds
@@ -144,7 +151,7 @@ class _Changes:
         else:
             page = next(one for one in reversed(self._pages) if one is not None and one.first <= positions[0])
             field = Differences([page.number_of(positions[0])], old, now)
-            if not self._take_decoded(page, field, bytes(page.buffer)):
+            if not self._take_decoded(page, field):
                 self.unread += positions
 
     def _take(self, positions: List[int], before: List[Peer], after: List[Peer], sure: bool = False) -> None:
@@ -154,23 +161,23 @@ class _Changes:
         self.before += compress(before, differs)
         self.after += compress(after, differs)
 
-    def _decoded(self, page: Page, number: int, old: bytes, now: bytes, data: bytes) -> Optional[Peer]:
+    def _decoded(self, page: Page, number: int, old: bytes, now: bytes) -> Optional[Peer]:
         """The peer that a field has now; None where it is not clear that this field alone has changed."""
         field = page.plan.fields[number]
         # Its header says that it is a peer of this length; within it anything may have changed.
         if field.places is None or field.goes_on or now[:HEADER] != old[:HEADER]:
             return None
-        peer, start = self._peers[page.first + page.plan.ordinals[number]], page.plan.start(number) + HEADER
-        block = (data, start, start + field.size - HEADER)
+        peer = self._peers[page.first + page.plan.ordinals[number]]
+        block = (now, HEADER, len(now))
         if peer_key(*block) != peer.public_key:
             return None
         after, places = decode_peer(PeerBytes(peer.public_key, [block]), self._scope_name)
         if places != field.places:
             return None
-        if page.has_secret(start + places.preshared_key):
-            # Which is what it was, as all secrets of the page are: they were taken out of the data.
-            after = after._replace(preshared_key=peer.preshared_key)
-        return after if after.preshared_key == peer.preshared_key else None
+        if after.preshared_key is not None:
+            return None
+        # What it was, as all secrets of the page are: they were taken out of it.
+        return after._replace(preshared_key=peer.preshared_key)
 
     def touched(self) -> Set[int]:
         """Positions of the peers whose bytes are not the last dump's any more."""
@@ -219,7 +226,7 @@ class Pages(Decoder):
         if not buffer.startswith(page.data):
             changes, plan = self._changes, page.plan
             differences = plan.few_differences if self._sparse else plan.whole.differences
-            if not changes.add(page, differences(page.buffer, buffer), buffer):
+            if not changes.add(page, differences(page.buffer, buffer)):
                 self._give_back(number, page, buffer)
                 return None
             spare = page.buffer

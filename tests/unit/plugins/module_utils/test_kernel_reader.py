@@ -16,7 +16,19 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from unit.watching import key
-from unit.wire import FAMILY, IFINDEX, Answer, Kernel, device_bytes, dump, family, peer_bytes, refusal
+from unit.wire import (
+    FAMILY,
+    IFINDEX,
+    Answer,
+    Kernel,
+    allowed_ip,
+    device_bytes,
+    dump,
+    family,
+    peer_bytes,
+    refusal,
+    sockaddr,
+)
 
 INTERFACE = "ww-none"  # of which the host of these tests has none
 
@@ -218,3 +230,33 @@ def test_a_failed_poll_leaves_the_memory_as_it_was(reading: Callable[..., Readin
     with pytest.raises(_errors.MalformedReply):
         made.read()
     assert made.read() is before
+
+
+@pytest.mark.parametrize(
+    ("usual", "spoiled"),
+    [
+        pytest.param({}, {"ENDPOINT": struct.pack("=H14x", 99)}, id="a family that is none"),
+        pytest.param(
+            {"ENDPOINT": sockaddr("2001:db8::7", 7)},
+            {"ENDPOINT": struct.pack("=H26x", 99)},
+            id="the same in a long one",
+        ),
+        pytest.param({}, {"LAST_HANDSHAKE_TIME": struct.pack("=qq", -1, 0)}, id="a time that is none"),
+        pytest.param(
+            {"ALLOWEDIPS": allowed_ip("10.0.0.2/32")},
+            {"ALLOWEDIPS": allowed_ip("10.0.0.2/32").replace(b"\x20", b"\x21")},
+            id="a prefix that is too long",
+        ),
+    ],
+)
+def test_where_an_answer_is_spoiled_is_told_as_if_none_had_come_before(
+    reading: Callable[..., Reading], usual: dict[str, bytes], spoiled: dict[str, bytes]
+) -> None:
+    broken = dump(device_bytes(peer_bytes(1), peer_bytes(2, **spoiled)))
+    followed = reading(dump(device_bytes(peer_bytes(1), peer_bytes(2, **usual))), broken)
+    followed.read()
+    with pytest.raises(_errors.MalformedReply, match=r" offset \d\d\d") as told:
+        followed.read()
+    with pytest.raises(_errors.MalformedReply) as told_afresh:
+        reading(broken).read()
+    assert str(told.value) == str(told_afresh.value)

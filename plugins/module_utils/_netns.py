@@ -24,6 +24,7 @@ NAMED_NAMESPACES = "/var/run/netns"  # where ip-netns(8) keeps them
 
 SIOCGIFNAME, SIOCGIFFLAGS, SIOCGIFINDEX = 0x8910, 0x8913, 0x8933  # linux/sockios.h
 IFF_UP = 0x1
+DRAIN_BYTES = 64 * 1024
 RTMGRP_LINK = 0x1  # linux/rtnetlink.h
 IFREQ = struct.Struct("16s24x")  # struct ifreq of linux/if.h on 64-bit; 32-bit kernels read less of it
 
@@ -101,15 +102,16 @@ class Namespace:
     def link_socket(self) -> socket.socket:
         """A non-blocking socket on which the kernel tells of every change of a link (rtnetlink(7), RTMGRP_LINK).
 
-        What it tells is not decoded: that there is something to read is reason enough to look. Who reads it calls
-        ``links_changed``, before anything is read of interfaces.
+        What it tells is not decoded: that there is something to read is reason enough to look. It is for ``hear_of_links`` to
+        read, before anything is read of interfaces.
         """
         if self._link_socket is None:
             self._link_socket = self.run(_open_link_socket)
         return self._link_socket
 
-    def links_changed(self) -> None:
-        """The kernel told that a link changed."""
+    def hear_of_links(self) -> None:
+        """Takes what the kernel told of changes of links."""
+        drain(self.link_socket())
         self._link_changes += 1
 
     @property
@@ -177,6 +179,15 @@ class Namespace:
                 "%s can't be entered as a network namespace. That needs the capability CAP_SYS_ADMIN (run as root, with "
                 "become), and a path must lead to a namespace, as /proc/PID/ns/net does" % self.path
             ) from None
+
+
+def drain(sock: socket.socket) -> None:
+    """Takes all that is there. A lost notification (ENOBUFS) is a sign as good as any."""
+    try:
+        while sock.recv(DRAIN_BYTES):
+            pass
+    except OSError:
+        pass
 
 
 def _open_link_socket() -> socket.socket:

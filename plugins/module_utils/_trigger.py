@@ -17,7 +17,7 @@ import struct
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ._errors import WireGuardError
-from ._netns import Namespace
+from ._netns import DRAIN_BYTES, Namespace, drain
 from ._userspace import SOCKET_DIRECTORY
 
 IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x40, 0x80, 0x100, 0x200  # sys/inotify.h
@@ -25,7 +25,6 @@ IN_IGNORED, IN_ONLYDIR = 0x8000, 0x01000000
 DIRECTORY_EVENTS = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR
 INOTIFY_EVENT = struct.Struct("=iIII")  # watch, mask, cookie, length of the name that follows
 QUEUE_OVERFLOW = -1  # in place of a watch: something was lost, so anything may have happened
-DRAIN_BYTES = 64 * 1024
 LONGEST = 3600.0  # seconds of one wait: poll(2) takes no more than 24 days, and a wait may end early
 
 
@@ -52,13 +51,12 @@ class Triggers:
         sign = False
         for descriptor, _event in poll.poll(min(max(0.0, seconds), LONGEST) * 1000):
             if descriptor in sources:
-                _drain(sources[descriptor].link_socket())
-                sources[descriptor].links_changed()
+                sources[descriptor].hear_of_links()
                 sign = True
             elif descriptor == inotify:
                 sign = self._directory.drain() or sign
             else:
-                _drain(self._awake)
+                drain(self._awake)
         return sign
 
     def wake(self) -> None:
@@ -150,12 +148,3 @@ def _events(data: bytes) -> Iterator[Tuple[int, int]]:
         watch, mask, _cookie, length = INOTIFY_EVENT.unpack_from(data, offset)
         yield watch, mask
         offset += INOTIFY_EVENT.size + length
-
-
-def _drain(sock: socket.socket) -> None:
-    """Takes all that is there. A lost notification (ENOBUFS) is a sign as good as any."""
-    try:
-        while sock.recv(DRAIN_BYTES):
-            pass
-    except OSError:
-        pass

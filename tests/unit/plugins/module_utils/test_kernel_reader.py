@@ -166,7 +166,7 @@ def test_a_link_of_which_nothing_is_told_is_not_asked_for_again(reading: Callabl
         assert (made.read().up, made.read().up, made.links.asked) == (True, True, 1)
         made.links.there = (IFINDEX, False)
         assert (made.read().up, made.links.asked) == (True, 1), "nobody told yet"
-        made.links.links_changed()
+        made.links.hear_of_links()
         assert (made.read().up, made.links.asked) == (False, 2)
         made.links.there = (IFINDEX + 1, True)
         assert (made.read().up, made.links.asked) == (True, 3), "the dump itself tells that it is another link"

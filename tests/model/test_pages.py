@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _layout, _netlink, _pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _layout, _netlink, _page_changes
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._delta import delta
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
@@ -82,7 +82,7 @@ def test_a_followed_dump_is_what_a_fresh_reader_decodes(
         return counted
 
     monkeypatch.setattr(_netlink, "BACKOFF", 0)
-    monkeypatch.setattr(_pages, "AT_ONCE", 16)
+    monkeypatch.setattr(_page_changes, "AT_ONCE", 16)
     monkeypatch.setattr(Pages, "_followed", count("followed", Pages._followed))
     monkeypatch.setattr(Pages, "_decoded", count("decoded", Pages._decoded))
     monkeypatch.setattr(Pages, "recognise", count("recognised", Pages.recognise))

@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _arguments, _netlink, _pages, _userspace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import (
+    _arguments,
+    _netlink,
+    _page_changes,
+    _pages,
+    _userspace,
+)
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._aside import Aside
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
@@ -159,7 +165,7 @@ def test_a_fault_that_quotes_what_was_read_is_told_by_its_kind_alone(
     def decode(raw: Any, *_more: object) -> None:
         raise LookupError(f"no luck with {raw}")
 
-    for decoder in (_pages, _userspace):
+    for decoder in (_pages, _page_changes, _userspace):
         monkeypatch.setattr(decoder, "decode_peer", decode)
     search = Search(mutate.PLANTED)
     with closing(readers(tmp_path, monkeypatch, False)) as made:

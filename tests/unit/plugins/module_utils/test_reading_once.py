@@ -17,6 +17,7 @@ OF_FOLLOWING = {
     "_following",
     "_pages",
     "_page",
+    "_page_changes",
     "_layout",
     "_recvmmsg",
     "_reuse",

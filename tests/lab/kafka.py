@@ -77,6 +77,8 @@ class Broker:
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,
             "group.initial.rebalance.delay.ms": 0,
+            # 128 MiB in one piece by default, for which a small heap has room or not, by luck.
+            "log.cleaner.dedupe.buffer.size": 16 << 20,
             **(settings or {}),
         }
         folder.mkdir(parents=True, exist_ok=True)

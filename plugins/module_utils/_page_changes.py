@@ -142,9 +142,7 @@ class PageChanges:
         if peer_key(*block) != peer.public_key:
             return None
         after, places = decode_peer(PeerBytes(peer.public_key, [block]), self._scope_name)
-        if places != field.places:
-            return None
-        if after.preshared_key is not None:
+        if places != field.places or after.preshared_key is not None:
             return None
         # What it was, as all secrets of the page are: they were taken out of it.
         return after._replace(preshared_key=peer.preshared_key)

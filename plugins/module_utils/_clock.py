@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Iterator
 
-SECOND = 1_000_000_000  # nanoseconds
+from ._model import SECOND
 
 
 class Clock:

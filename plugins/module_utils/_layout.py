@@ -14,7 +14,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set
 
-from ._model import END_OF_TIME, Peer
+from ._model import END_OF_TIME, SECOND, Peer
 from ._netlink import ATTRIBUTE_HEADER
 from ._wire import Places, decode_endpoint
 
@@ -160,9 +160,9 @@ def _cut(values: Sequence[_Value], size: int) -> struct.Struct:
 
 def _handshakes(seconds: Sequence[int], nanoseconds: Sequence[int]) -> Optional[List[int]]:
     """None where one is none."""
-    if min(seconds) < 0 or max(seconds) >= END_OF_TIME or min(nanoseconds) < 0 or max(nanoseconds) >= 1_000_000_000:
+    if min(seconds) < 0 or max(seconds) >= END_OF_TIME or min(nanoseconds) < 0 or max(nanoseconds) >= SECOND:
         return None
-    return [second * 1_000_000_000 + nanosecond // 1000 * 1000 for second, nanosecond in zip(seconds, nanoseconds)]
+    return [second * SECOND + nanosecond // 1000 * 1000 for second, nanosecond in zip(seconds, nanoseconds)]
 
 
 def _decoded(

@@ -21,7 +21,6 @@ IDLE = "idle"  # no session and no traffic: only traffic could tell
 INACTIVE = "inactive"  # the link is down, or there is no private key
 STATES = (NEVER, UP, UNRESPONSIVE, DOWN, HALF_OPEN, IDLE, INACTIVE)
 
-SECOND = 1_000_000_000  # nanoseconds
 KEEPALIVE_BYTES = 32  # an empty data message (whitepaper section 5.4.6)
 
 

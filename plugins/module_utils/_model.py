@@ -22,6 +22,7 @@ KEY_TEXT_LENGTH = 44  # characters of those in base64, the last one "="
 KERNEL = "kernel"
 USERSPACE = "userspace"
 
+SECOND = 1_000_000_000  # nanoseconds
 END_OF_TIME = 253_402_300_800  # seconds since the epoch, the year 10000: no time that can be told is later
 
 

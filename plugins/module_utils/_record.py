@@ -9,6 +9,7 @@ import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._model import (
+    SECOND,
     Device,
     Peer,
     encode_key,
@@ -22,7 +23,7 @@ Record = Dict[str, Any]
 
 def iso_time(nanoseconds: int) -> str:
     """``2026-11-23T12:00:00.123456Z``"""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    seconds, rest = divmod(nanoseconds, SECOND)
     return "%s.%06dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)), rest // 1000)
 
 
@@ -43,7 +44,7 @@ def wall_age(peer: Peer, now_ns: int) -> Optional[float]:
     """Seconds since the last handshake by the wall clock, None for never; never below 0, whatever the clock did."""
     if not peer.last_handshake_ns:
         return None
-    return max(0, now_ns - peer.last_handshake_ns) / 1_000_000_000
+    return max(0, now_ns - peer.last_handshake_ns) / SECOND
 
 
 def peer_record(peer: Peer, state: Optional[str], age: Optional[float], name: Optional[str]) -> Record:

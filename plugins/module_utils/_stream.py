@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 from typing import Optional
 
-from ._clock import SECOND, Clock
+from ._clock import Clock
+from ._model import SECOND
 from ._trigger import Triggers
 from ._watch import Batch, Watcher
 

@@ -19,14 +19,13 @@ from ._liveness import (
     DOWN,
     INACTIVE,
     NEVER,
-    SECOND,
     LivenessOptions,
     Sight,
     is_inactive,
     more_than_keepalives,
     rule,
 )
-from ._model import Device, Peer
+from ._model import SECOND, Device, Peer
 
 Changes = Dict[bytes, Tuple[Optional[str], Optional[str]]]
 Track = List[Any]  # what is remembered of one peer, in plain values: fields of _Track, ``_KEPT``

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
 from ._errors import MalformedReply
 from ._fingerprint import fingerprint
-from ._model import END_OF_TIME, KEY_LENGTH, USERSPACE, Device, Peer, parse_allowed_ip, parse_endpoint
+from ._model import END_OF_TIME, KEY_LENGTH, SECOND, USERSPACE, Device, Peer, parse_allowed_ip, parse_endpoint
 
 MAX_ERRNO = 4095  # of Linux; daemons tell errors as negative numbers
 EPOCH_FROM = 1_000_000_000  # seconds: a smaller "time" is an age, as boringtun tells it; as a time it would be of 2001
@@ -133,7 +133,7 @@ def decode_peer(text: bytes) -> Tuple[Peer, Optional[int]]:
             received = _number(value)
         elif name == b"tx_bytes":
             sent = _number(value)
-    at = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
+    at = seconds * SECOND + nanoseconds // 1000 * 1000
     age = at if (seconds or nanoseconds) and seconds < EPOCH_FROM else None
     return (
         peer._replace(

@@ -14,10 +14,9 @@ import socket
 import time
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Type
 
-from ._clock import SECOND
 from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unreadable
 from ._fingerprint import fingerprint
-from ._model import USERSPACE, Device, Peer
+from ._model import SECOND, USERSPACE, Device, Peer
 from ._netns import Namespace
 from ._uapi import Reply, cut_reply, decode_device, decode_peer, split_reply
 from ._x25519 import public_key

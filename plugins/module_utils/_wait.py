@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
 
 from . import _event as event_types
 from . import _handover
-from ._clock import SECOND, Clock, probes
+from ._clock import Clock, probes
 from ._condition import SURVIVE_REMOVAL, Expected, Seen, satisfied
 from ._diff import changes, with_states
 from ._errors import InterfaceGone, MalformedReply, Temporary, Unreadable
@@ -17,7 +17,7 @@ from ._event import Change, Encoder
 from ._explain import explain_peer, glimpse, list_some
 from ._handover import Memory, Slice
 from ._liveness import DEFAULTS, LivenessOptions
-from ._model import Device, Peer, encode_key
+from ._model import SECOND, Device, Peer, encode_key
 from ._reader import InterfaceReader
 from ._record import peer_record, wall_age
 from ._tracker import Changes, Tracker

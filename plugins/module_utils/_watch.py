@@ -10,14 +10,14 @@ from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from . import _event as event_types
 from ._aside import Aside
-from ._clock import SECOND, Clock
+from ._clock import Clock
 from ._discovery import find, is_glob, match, nothing_found
 from ._errors import WireGuardError
 from ._event import Change, Encoder, Event
 from ._following import FOLLOWING
 from ._liveness import DEFAULTS, LivenessOptions
 from ._mirror import Place
-from ._model import Device
+from ._model import SECOND, Device
 from ._netns import Namespace, require_pyroute2
 from ._reader import InterfaceReader
 from ._record import Record

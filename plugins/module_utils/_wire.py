@@ -12,7 +12,7 @@ from typing import Callable, Container, Dict, Iterable, Iterator, List, NamedTup
 
 from ._errors import MalformedReply, Temporary
 from ._fingerprint import fingerprint
-from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, Device, Peer, pack_allowed_ip
+from ._model import END_OF_TIME, KERNEL, KEY_LENGTH, SECOND, Device, Peer, pack_allowed_ip
 from ._netlink import ATTRIBUTE_HEADER, attributes
 
 Message = Tuple[bytes, int, int]  # datagram, first byte of the attributes, byte after the last
@@ -134,9 +134,9 @@ def decode_peer(raw: PeerBytes, scope_name: Callable[[int], str]) -> Tuple[Peer,
                 keepalive = _number(U16, buffer, first, last)
             elif kind == WGPEER_A_LAST_HANDSHAKE_TIME:
                 seconds, nanoseconds = _unpack(TIMESPEC, buffer, first, last)
-                if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < 1_000_000_000):
+                if not (0 <= seconds < END_OF_TIME and 0 <= nanoseconds < SECOND):
                     raise MalformedReply("The kernel's answer has a time that is none at offset %d" % first)
-                handshake = seconds * 1_000_000_000 + nanoseconds // 1000 * 1000
+                handshake = seconds * SECOND + nanoseconds // 1000 * 1000
             elif kind == WGPEER_A_RX_BYTES:
                 received = _number(U64, buffer, first, last)
             elif kind == WGPEER_A_TX_BYTES:

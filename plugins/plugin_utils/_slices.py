@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, Clock
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._handover import ENTRY
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wait import EVENTS_KEPT
 
 Result = Dict[str, Any]

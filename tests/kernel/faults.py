@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, Clock
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import encode_key
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, encode_key
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     GENERIC_HEADER,
     GENL_ID_CTRL,

@@ -12,7 +12,7 @@ import struct
 from typing import Callable
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     ATTRIBUTE_HEADER,
     MESSAGE_HEADER,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import (
     DOWN,
     INACTIVE,
@@ -19,7 +18,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness impo
     Sight,
     rule,
 )
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, Device, Peer
 
 Changes = dict[bytes, tuple["str | None", "str | None"]]
 

@@ -9,8 +9,12 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import USERSPACE, decode_key, encode_key
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
+    SECOND,
+    USERSPACE,
+    decode_key,
+    encode_key,
+)
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse

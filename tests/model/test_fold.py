@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import apply
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import decode_key
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, decode_key
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st

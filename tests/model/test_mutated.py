@@ -24,11 +24,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _userspace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Unreadable, WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import snapshot_state
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
+    SECOND,
     Device,
     Peer,
     unpack_allowed_ip,

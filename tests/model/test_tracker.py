@@ -14,9 +14,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _liveness
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions, Timers
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._tracker import Changes, Tracker
 from model.reference_tracker import ReferenceTracker
 from unit.watching import START, key

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, List, Tuple
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._tracker import Tracker
 
 FOLDER = Path(__file__).parent / "liveness"

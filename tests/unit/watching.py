@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Dict
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, Clock
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InterfaceGone
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
+    SECOND,
     Device,
     Peer,
     decode_key,

@@ -11,8 +11,8 @@ import struct
 from typing import Any, Callable, NamedTuple, Sequence, TypeVar, Union
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_ATTR_FAMILY_ID,
     GENERIC_HEADER,

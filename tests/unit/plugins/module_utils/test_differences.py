@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import (
     MalformedReply,
     NoKernelModule,
@@ -17,6 +16,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     Unreadable,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher, WatchOptions

@@ -10,11 +10,10 @@ from typing import Any, Callable, Tuple
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _handover
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import CONDITIONS
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import InvalidArgument, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._handover import Slice, asked_for
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, Device
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wait import Outcome, Wait, WaitOptions
 from hypothesis import given, settings

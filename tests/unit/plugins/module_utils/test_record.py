@@ -10,11 +10,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import diff
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import snapshot_state
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import (
     KERNEL,
+    SECOND,
     USERSPACE,
     Device,
     Peer,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._mirror import apply
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._state import StateFile
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Watcher
 from unit.watching import Event, World, peer, poll, short

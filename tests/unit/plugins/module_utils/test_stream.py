@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._stream import GAP, Stream
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import Batch

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _tracker
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device, Peer
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, Device, Peer
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._tracker import Tracker
 from unit.watching import START, key, peer
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _userspace
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import (
     InterfaceGone,
     MalformedReply,
     Temporary,
     Unreadable,
 )
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND, probes
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import probes
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._condition import Expected
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import (
     InterfaceGone,
@@ -18,7 +18,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
     Temporary,
     Unreadable,
 )
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Device
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, Device
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wait import EVENTS_KEPT, Outcome, Wait, WaitOptions
 from unit.watching import FakeClock, FakeReader, World, key, peer, short, text

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import (
     MissingNamespace,
     NotWireGuard,
@@ -23,6 +22,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._event import TYPES
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._liveness import LivenessOptions
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch import REDISCOVERY, WatchOptions
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._watch_options import check
 from unit.watching import Event, World, key, peer, poll, short, text

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import SECOND
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.plugin_utils._slices import (
     FIRST_GRACE,
     GRACE,

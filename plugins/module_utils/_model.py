@@ -177,11 +177,3 @@ def parse_endpoint(text: str) -> bytes:
     if ":" in host:
         raise ValueError("%r: an IPv6 address stands in brackets before a port, as in [2001:db8::7]:51820" % text)
     return pack_endpoint(host, int(port))
-
-
-def parse_address(text: str) -> str:
-    """The one way of writing an IP address (``2001:DB8:0::7`` gives ``2001:db8::7``), a ``%scope`` kept."""
-    address, percent, scope = text.partition("%")
-    packed = ipaddress.ip_address(address).packed
-    family = socket.AF_INET if len(packed) == IPV4_BYTES else socket.AF_INET6
-    return socket.inet_ntop(family, packed) + percent + scope

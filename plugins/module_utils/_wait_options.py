@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from typing import Any, Dict, List, Optional
 
 from ._condition import Expected
 from ._errors import InvalidArgument
-from ._model import Device, parse_address, parse_allowed_ip, parse_endpoint, unpack_endpoint
+from ._model import IPV4_BYTES, Device, parse_allowed_ip, parse_endpoint, unpack_endpoint
 from ._restored import device_from_record
 
 
@@ -57,3 +59,11 @@ def baseline(
         "%s has no device %s%s, so there is nothing to compare with. Its devices: %s"
         % (option, interface, " in network namespace %s" % netns if netns else "", there)
     )
+
+
+def parse_address(text: str) -> str:
+    """The one way of writing an IP address (``2001:DB8:0::7`` gives ``2001:db8::7``), a ``%scope`` kept."""
+    address, percent, scope = text.partition("%")
+    packed = ipaddress.ip_address(address).packed
+    family = socket.AF_INET if len(packed) == IPV4_BYTES else socket.AF_INET6
+    return socket.inet_ntop(family, packed) + percent + scope

@@ -180,6 +180,8 @@ def test_a_timer_that_can_not_be_is_named(given: Any, sentence: str) -> None:
         ("[2001:db8::7]", "2001:db8::7", None),
         ("[2001:db8:0::7]:51820", "2001:db8::7", 51820),
         ("fe80::1%eth0", "fe80::1%eth0", None),
+        ("FE80::1%Eth0", "fe80::1%Eth0", None),  # names of links have capitals
+        ("::ffff:c000:207", "::ffff:192.0.2.7", None),  # as the endpoints are written that it is compared with
     ],
 )
 def test_an_endpoint_is_an_address_with_a_port_or_without(endpoint: str | None, host: str | None, port: int) -> None:

@@ -24,8 +24,6 @@ NAMED_NAMESPACES = "/var/run/netns"  # where ip-netns(8) keeps them
 
 SIOCGIFNAME, SIOCGIFFLAGS, SIOCGIFINDEX = 0x8910, 0x8913, 0x8933  # linux/sockios.h
 IFF_UP = 0x1
-DRAIN_BYTES = 64 * 1024
-RTMGRP_LINK = 0x1  # linux/rtnetlink.h
 IFREQ = struct.Struct("16s24x")  # struct ifreq of linux/if.h on 64-bit; 32-bit kernels read less of it
 
 Result = TypeVar("Result")
@@ -41,12 +39,13 @@ def named_namespaces() -> List[str]:
 class Namespace:
     """A network namespace by name or path, or the caller's own (None)."""
 
+    # A number that is another after each change of a link; None where nobody listens for those (``_listening.py``).
+    link_changes: Optional[int] = None
+
     def __init__(self, netns: Optional[str]) -> None:
         self.netns = netns
         self.generation = 0  # rises when sockets opened earlier are of a namespace that is no more
         self._ioctl_socket: Optional[socket.socket] = None
-        self._link_socket: Optional[socket.socket] = None
-        self._link_changes = 0
         self._opened: Optional[Tuple[int, int]] = None
 
     def __str__(self) -> str:
@@ -92,32 +91,10 @@ class Namespace:
         self._opened = identity
 
     def close(self) -> None:
-        for sock in (self._ioctl_socket, self._link_socket):
-            if sock is not None:
-                sock.close()
-        self._ioctl_socket = self._link_socket = self._opened = None
-        self._link_changes += 1
+        if self._ioctl_socket is not None:
+            self._ioctl_socket.close()
+        self._ioctl_socket = self._opened = None
         self.generation += 1
-
-    def link_socket(self) -> socket.socket:
-        """A non-blocking socket on which the kernel tells of every change of a link (rtnetlink(7), RTMGRP_LINK).
-
-        What it tells is not decoded: that there is something to read is reason enough to look. It is for ``hear_of_links`` to
-        read, before anything is read of interfaces.
-        """
-        if self._link_socket is None:
-            self._link_socket = self.run(_open_link_socket)
-        return self._link_socket
-
-    def hear_of_links(self) -> None:
-        """Takes what the kernel told of changes of links."""
-        drain(self.link_socket())
-        self._link_changes += 1
-
-    @property
-    def link_changes(self) -> Optional[int]:
-        """A number that is another after each change of a link; None where nobody listens for those."""
-        return self._link_changes if self._link_socket is not None else None
 
     def link(self, interface: str) -> Tuple[Optional[int], Optional[bool]]:
         """(ifindex, administratively up) of a link; (None, None) where there is none of that name."""
@@ -179,23 +156,6 @@ class Namespace:
                 "%s can't be entered as a network namespace. That needs the capability CAP_SYS_ADMIN (run as root, with "
                 "become), and a path must lead to a namespace, as /proc/PID/ns/net does" % self.path
             ) from None
-
-
-def drain(sock: socket.socket) -> None:
-    """Takes all that is there. A lost notification (ENOBUFS) is a sign as good as any."""
-    try:
-        while sock.recv(DRAIN_BYTES):
-            pass
-    except OSError:
-        pass
-
-
-def _open_link_socket() -> socket.socket:
-    sock = socket.socket(
-        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
-    )
-    sock.bind((0, RTMGRP_LINK))
-    return sock
 
 
 def require_pyroute2() -> None:

@@ -17,7 +17,7 @@ import struct
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ._errors import WireGuardError
-from ._netns import DRAIN_BYTES, Namespace, drain
+from ._listening import DRAIN_BYTES, ListeningNamespace, drain
 from ._userspace import SOCKET_DIRECTORY
 
 IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x40, 0x80, 0x100, 0x200  # sys/inotify.h
@@ -31,7 +31,7 @@ LONGEST = 3600.0  # seconds of one wait: poll(2) takes no more than 24 days, and
 class Triggers:
     """One for a watcher's namespaces. Only ``wake`` may be called from another thread."""
 
-    def __init__(self, namespaces: Sequence[Namespace], directory: str = SOCKET_DIRECTORY) -> None:
+    def __init__(self, namespaces: Sequence[ListeningNamespace], directory: str = SOCKET_DIRECTORY) -> None:
         self._namespaces = list(namespaces)
         self._directory = DirectoryEvents(directory)
         self._awake, self._waker = socket.socketpair()
@@ -40,7 +40,7 @@ class Triggers:
     def wait(self, seconds: float) -> bool:
         """Returns after that time at the latest, and as soon as links or sockets changed (True) or ``wake`` was called."""
         poll = select.poll()
-        sources: Dict[int, Namespace] = {}
+        sources: Dict[int, ListeningNamespace] = {}
         for namespace in self._listening():
             sources[namespace.link_socket().fileno()] = namespace
             poll.register(namespace.link_socket(), select.POLLIN)
@@ -71,7 +71,7 @@ class Triggers:
         self._awake.close()
         self._waker.close()
 
-    def _listening(self) -> List[Namespace]:
+    def _listening(self) -> List[ListeningNamespace]:
         listening = []
         for namespace in self._namespaces:
             try:

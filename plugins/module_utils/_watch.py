@@ -15,6 +15,7 @@ from ._discovery import find, is_glob, match, nothing_found
 from ._errors import WireGuardError
 from ._event import Change, Encoder, Event
 from ._following import FOLLOWING
+from ._listening import ListeningNamespace
 from ._liveness import DEFAULTS, LivenessOptions
 from ._mirror import Place
 from ._model import SECOND, Device
@@ -110,7 +111,7 @@ class Watcher:
         if any(netns is not None for netns in options.netns):
             require_pyroute2()
         self.options = options
-        self.namespaces = [Namespace(netns) for netns in options.netns]
+        self.namespaces = [ListeningNamespace(netns) for netns in options.netns]
         self.trouble = Complaint()  # of the one who delivers
         self._clock = clock or Clock()
         self._make_reader = make_reader

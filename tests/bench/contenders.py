@@ -19,8 +19,8 @@ from typing import NamedTuple, Protocol
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._diff import changes
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._listening import ListeningNamespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import GenericNetlink, attribute
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import Triggers
 
@@ -90,7 +90,7 @@ class Ours:
     name = "ours"
 
     def __init__(self, interface: str, share: float = 0.0) -> None:
-        namespace = Namespace(None)
+        namespace = ListeningNamespace(None)
         self._triggers = Triggers([namespace])
         self._reader = KernelReader(namespace, interface, Pages)
         self._share = share

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _errors
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._listening import ListeningNamespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GENL_ID_CTRL, GenericNetlink
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from unit.watching import key
 from unit.wire import (
@@ -33,7 +33,7 @@ from unit.wire import (
 INTERFACE = "ww-none"  # of which the host of these tests has none
 
 
-class Links(Namespace):
+class Links(ListeningNamespace):
     """Of which there is one, or none."""
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ MODULE_UTILS = Path(reader.__file__).parent
 MODULES = MODULE_UTILS.parent / "modules"
 OF_FOLLOWING = {
     "_following",
+    "_listening",
     "_pages",
     "_page",
     "_page_changes",

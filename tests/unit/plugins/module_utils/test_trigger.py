@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._listening import ListeningNamespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._trigger import LONGEST, Triggers
 
 PATIENCE = 5.0  # seconds that a sign may take on a busy machine; it takes none
@@ -143,7 +143,7 @@ def ip(netns: str, *arguments: str) -> None:
 
 
 def test_links_of_a_namespace_that_come_change_and_go_are_signs(netns: str, directory: Path) -> None:
-    namespace = Namespace(netns)
+    namespace = ListeningNamespace(netns)
     triggers = Triggers([namespace], str(directory))
     try:
         assert namespace.link_changes is None, "nobody listens yet"
@@ -167,7 +167,7 @@ def test_links_of_a_namespace_that_come_change_and_go_are_signs(netns: str, dire
 
 def test_a_flood_of_link_changes_is_one_sign_after_the_other_and_no_error(netns: str, directory: Path) -> None:
     """More than the socket's buffer takes: the kernel drops them and says so (ENOBUFS)."""
-    namespace = Namespace(netns)
+    namespace = ListeningNamespace(netns)
     triggers = Triggers([namespace], str(directory))
     try:
         assert quiet(triggers)
@@ -185,7 +185,7 @@ def test_a_flood_of_link_changes_is_one_sign_after_the_other_and_no_error(netns:
 
 def test_a_namespace_that_is_not_there_yet_is_listened_to_once_it_is(directory: Path) -> None:
     name = f"ww-later-{os.getpid()}"
-    namespace = Namespace(name)
+    namespace = ListeningNamespace(name)
     triggers = Triggers([namespace], str(directory))
     try:
         assert quiet(triggers)

@@ -8,12 +8,24 @@ Texts with a secret in them are never kept: they are compared by a hash under a 
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Mapping, Optional, Sequence
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from ._errors import MalformedReply
 from ._fingerprint import fingerprint
-from ._model import Device, Peer
-from ._userspace import SECOND_TIME, Afresh
+from ._model import SECOND, Device, Peer
+from ._uapi import Reply, is_a_fact
+from ._userspace import SECOND_TIME, TIMEOUT, Afresh, Answer
+
+AGE_SLACK = int((TIMEOUT + 1) * SECOND)  # what an age may lack: that an answer takes, and that it is rounded
+END = b"\nerrno=0\n\n"
+
+
+class Age(NamedTuple):
+    """The age of a handshake in nanoseconds as it was told at a moment, and the time that the handshake was taken for."""
+
+    age: int
+    monotonic_ns: int
+    handshake_ns: int
 
 
 class Reuse(Afresh):
@@ -22,6 +34,43 @@ class Reuse(Afresh):
     def __init__(self) -> None:
         self._known: Dict[bytes, Peer] = {}  # by its text, or the fingerprint of that where it holds a secret
         self._device: Optional[Device] = None
+        self._own_key = (b"", b"")  # fingerprint of the private key, public key
+        self._ages: Dict[bytes, Age] = {}  # by public key
+
+    def cut(self, reply: bytes) -> Optional[Reply]:
+        """As ``split_reply`` has it, without looking into peers; None for an answer that is not the usual one.
+
+        Most of the peers' lines were seen before, and new ones are looked at by ``decode_peer``.
+        """
+        if not reply.endswith(END):
+            return None
+        texts = reply.split(b"\npublic_key=")
+        texts[-1] = texts[-1][: -len(END)]  # of the whole answer that would be a copy of megabytes
+        device, *peers = texts
+        lines = device.split(b"\n")
+        if device.startswith(b"public_key=") or not all(map(is_a_fact, lines)):
+            return None
+        return Reply(lines, peers, 0)
+
+    def public_key(self, private_key: bytes) -> bytes:
+        mark = fingerprint(private_key)
+        if self._own_key[0] != mark:
+            self._own_key = (mark, super().public_key(private_key))
+        return self._own_key[1]
+
+    def dated(self, peer: Peer, age: Optional[int], answer: Answer) -> Peer:
+        """An age is turned into a time once, which is held while it grows as time does: a smaller one is a new handshake."""
+        dated = super().dated(peer, age, answer)
+        if age is None:
+            self._ages.pop(peer.public_key, None)
+            return dated
+        known = self._ages.get(peer.public_key)
+        if known is not None and age >= max(
+            known.age, known.age + answer.monotonic_ns - known.monotonic_ns - AGE_SLACK
+        ):
+            dated = dated._replace(last_handshake_ns=known.handshake_ns)
+        self._ages[peer.public_key] = Age(age, answer.monotonic_ns, dated.last_handshake_ns)
+        return dated
 
     def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Mapping[bytes, Peer]:
         """Peers by public key; ``decode`` is called for a text that last poll did not have.
@@ -52,6 +101,8 @@ class Reuse(Afresh):
         if len(peers) < len(texts):
             raise MalformedReply(SECOND_TIME)
         self._known = marks
+        if self._ages:
+            self._ages = {key: age for key, age in self._ages.items() if key in peers}
         if peers.keys() != before.keys():
             return peers
         changed = {key: peer for key, peer in peers.items() if peer is not before[key]}

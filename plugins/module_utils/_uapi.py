@@ -24,29 +24,6 @@ class Reply(NamedTuple):
     errno: int
 
 
-END = b"\nerrno=0\n\n"
-
-
-def cut_reply(reply: bytes) -> Optional[Reply]:
-    """What ``split_reply`` gives, without looking into peers; None for an answer that is not the usual one.
-
-    For who has seen most of the peers' lines before, and has new ones looked at by ``decode_peer``.
-    """
-    if not reply.endswith(END):
-        return None
-    texts = reply.split(b"\npublic_key=")
-    texts[-1] = texts[-1][: -len(END)]  # of the whole answer that would be a copy of megabytes
-    device, *peers = texts
-    lines = device.split(b"\n")
-    if device.startswith(b"public_key=") or not all(map(_is_a_fact, lines)):
-        return None
-    return Reply(lines, peers, 0)
-
-
-def _is_a_fact(line: bytes) -> bool:
-    return b"=" in line and not line.startswith(b"errno=")
-
-
 def split_reply(reply: bytes) -> Reply:
     """Cuts an answer into the device's lines and each peer's. MalformedReply where it is not one whole answer."""
     lines = reply.split(b"\n")
@@ -114,7 +91,7 @@ def decode_peer(text: bytes) -> Tuple[Peer, Optional[int]]:
     allowed_ips: List[bytes] = []
     for line in lines:
         name, _equals, value = line.partition(b"=")
-        if not _is_a_fact(line):
+        if not is_a_fact(line):
             raise MalformedReply("The daemon's answer has a line in a peer that is not of the form key=value")
         if name == b"allowed_ip":
             allowed_ips.append(_parsed(parse_allowed_ip, value, "an allowed IP"))
@@ -147,6 +124,11 @@ def decode_peer(text: bytes) -> Tuple[Peer, Optional[int]]:
         ),
         age,
     )
+
+
+def is_a_fact(line: bytes) -> bool:
+    """Whether it tells something, and not how the request went."""
+    return b"=" in line and not line.startswith(b"errno=")
 
 
 def _key(value: bytes, line: Optional[int] = None) -> bytes:

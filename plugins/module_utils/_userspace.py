@@ -12,18 +12,16 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Type
+from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Type
 
 from ._errors import InterfaceGone, MalformedReply, NoPrivilege, Temporary, Unreadable
-from ._fingerprint import fingerprint
-from ._model import SECOND, USERSPACE, Device, Peer
+from ._model import USERSPACE, Device, Peer
 from ._netns import Namespace
-from ._uapi import Reply, cut_reply, decode_device, decode_peer, split_reply
+from ._uapi import Reply, decode_device, decode_peer, split_reply
 from ._x25519 import public_key
 
 SOCKET_DIRECTORY = "/var/run/wireguard"
 TIMEOUT = 5.0  # seconds for a whole answer: 10,000 peers take 50 ms
-AGE_SLACK = int((TIMEOUT + 1) * SECOND)  # what an age may lack: that an answer takes, and that it is rounded
 REPLY_BYTES = 256 << 20  # 100,000 peers with ten allowed IPs each are about 60 MB
 REQUEST = b"get=1\n\n"
 END = b"\n\n"
@@ -42,16 +40,19 @@ class Answer(NamedTuple):
     monotonic_ns: int
 
 
-class Age(NamedTuple):
-    """The age of a handshake in nanoseconds as it was told at a moment, and the time that the handshake was taken for."""
-
-    age: int
-    monotonic_ns: int
-    handshake_ns: int
-
-
 class Afresh:
     """Takes each answer by itself, for who reads once. ``Reuse`` (``_reuse.py``) is the one for who reads on and on."""
+
+    def cut(self, reply: bytes) -> Optional[Reply]:
+        """An answer cut without a look at each line; None where that would be no gain, or tells too little."""
+        return None
+
+    def public_key(self, private_key: bytes) -> bytes:
+        return public_key(private_key)
+
+    def dated(self, peer: Peer, age: Optional[int], answer: Answer) -> Peer:
+        """The peer with a handshake time, where the daemon told its age in nanoseconds (boringtun)."""
+        return peer if age is None else peer._replace(last_handshake_ns=(answer.wall_ns - age) // 1000 * 1000)
 
     def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Mapping[bytes, Peer]:
         """By public key; MalformedReply where two texts are of one peer."""
@@ -95,8 +96,6 @@ class UserspaceReader:
         self._get: Callable[[], Answer] = self._ask
         if aside is not None:
             self._get = aside(self._ask, what="The daemon of interface %s has not answered yet" % interface)
-        self._own_key = (b"", b"")  # fingerprint of the private key, public key
-        self._ages: Dict[bytes, Age] = {}  # by public key
 
     def close(self) -> None:
         """Nothing is held open between two polls."""
@@ -104,7 +103,7 @@ class UserspaceReader:
     def read(self) -> Device:
         """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
         answer = self._get()
-        reply = cut_reply(answer.reply)
+        reply = self._memory.cut(answer.reply)
         if reply is not None:
             try:
                 return self._decoded(reply, answer)
@@ -121,38 +120,12 @@ class UserspaceReader:
     def _decoded(self, reply: Reply, answer: Answer) -> Device:
         device, private_key = decode_device(reply.device)
         if private_key is not None:
-            device = device._replace(public_key=self._derive(private_key))
+            device = device._replace(public_key=self._memory.public_key(private_key))
         ifindex, up = self.namespace.link(self.interface)
-        peers = self._memory.peers(reply.peers, lambda text: self._dated(*decode_peer(text), answer))
-        if self._ages:
-            self._ages = {key: age for key, age in self._ages.items() if key in peers}
+        peers = self._memory.peers(reply.peers, lambda text: self._memory.dated(*decode_peer(text), answer))
         return self._memory.device(
             device._replace(interface=self.interface, netns=self.namespace.netns, ifindex=ifindex, up=up, peers=peers)
         )
-
-    def _derive(self, private_key: bytes) -> bytes:
-        mark = fingerprint(private_key)
-        if self._own_key[0] != mark:
-            self._own_key = (mark, public_key(private_key))
-        return self._own_key[1]
-
-    def _dated(self, peer: Peer, age: Optional[int], answer: Answer) -> Peer:
-        """The peer with a handshake time, where the daemon told its age in nanoseconds (boringtun).
-
-        The age is turned into a time once and held while it grows as time does: a smaller one is a new handshake.
-        """
-        if age is None:
-            self._ages.pop(peer.public_key, None)
-            return peer
-        known = self._ages.get(peer.public_key)
-        if known is not None and age >= max(
-            known.age, known.age + answer.monotonic_ns - known.monotonic_ns - AGE_SLACK
-        ):
-            handshake = known.handshake_ns
-        else:
-            handshake = (answer.wall_ns - age) // 1000 * 1000
-        self._ages[peer.public_key] = Age(age, answer.monotonic_ns, handshake)
-        return peer._replace(last_handshake_ns=handshake)
 
     def _ask(self) -> Answer:
         reply = self._exchange()

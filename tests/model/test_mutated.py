@@ -39,7 +39,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._record import device_record, wall_age
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import Recvmmsg
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reuse import Reuse
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import UserspaceReader
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._userspace import Afresh, UserspaceReader
 from lab.leaks import Search
 from model import mutate
 from unit.watching import START
@@ -258,19 +258,19 @@ class DaemonCases:
         self._daemon = daemon
         self._bases = [mutate.daemon_answer(random.Random(f"daemon {seed}")) for seed in range(BASES)]
 
-    def _reader(self) -> UserspaceReader:
+    def _reader(self, memory: type[Afresh]) -> UserspaceReader:
         namespace: Any = Namespace(Kernel())
-        return UserspaceReader(namespace, "wg0", memory=Reuse, wall_clock=lambda: START, monotonic_clock=lambda: 0)
+        return UserspaceReader(namespace, "wg0", memory=memory, wall_clock=lambda: START, monotonic_clock=lambda: 0)
 
     def run(self, chance: random.Random) -> str:
         base = chance.choice(self._bases)
         order_only = chance.random() < 0.05
         spoiled = mutate.shuffled(chance, base) if order_only else mutate.spoil_text(chance, base)
-        daemon, reader, fresh_reader = self._daemon, self._reader(), self._reader()
+        daemon, reader = self._daemon, self._reader(Reuse)
         daemon.says(chance, base)
         before = reader.read()
         daemon.says(chance, spoiled)
-        found, fresh = outcome(reader.read), outcome(fresh_reader.read)
+        found, fresh = outcome(reader.read), outcome(self._reader(Afresh).read)
         if isinstance(found, WireGuardError):
             assert not order_only
             assert type(found) is type(fresh)
@@ -279,19 +279,25 @@ class DaemonCases:
         else:
             assert isinstance(fresh, Device)
             # What an age is taken for is remembered from the answer before.
-            ages = set(fresh_reader._ages)
+            ages = remembered_ages(reader)
             assert comparable(found, ages) == comparable(fresh, ages), "it depends on what was read before"
             assert found == before or not order_only
             check_in_text(found, daemon.heard)
             check_record(found)
         daemon.says(chance, base)
         after = reader.read()
-        ages = set(reader._ages)
+        ages = remembered_ages(reader)
         assert comparable(after, ages) == comparable(before, ages), "a spoiled answer left something behind"
         if isinstance(found, WireGuardError):
             assert after is before
             return type(found).__name__
         return "the same device" if found == before else "another device"
+
+
+def remembered_ages(reader: UserspaceReader) -> set[bytes]:
+    """Public keys."""
+    assert isinstance(reader._memory, Reuse)
+    return set(reader._memory._ages)
 
 
 # --- many of them

@@ -16,6 +16,7 @@ MODULES = MODULE_UTILS.parent / "modules"
 OF_FOLLOWING = {
     "_following",
     "_listening",
+    "_clock",
     "_pages",
     "_page",
     "_page_changes",

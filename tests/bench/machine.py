@@ -91,7 +91,7 @@ def run_in_user_mode(command: Sequence[str], environment: dict[str, str], folder
         "rw",
         f"init={script}",
         "con=null",
-        "con0=null,null",
+        "con0=null,fd:1",  # where it says why it could not start
     ]
     with (folder / "console").open("wb") as console:
         process = subprocess.Popen(
@@ -108,5 +108,5 @@ def run_in_user_mode(command: Sequence[str], environment: dict[str, str], folder
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     if not (folder / ended).exists():
-        said = [line for name in ("console", "output") for line in _lines(str(folder / name))[-20:]]
+        said = [line for name in ("console", "output") for line in _lines(str(folder / name))[-60:]]
         raise NoResult("The measurement in the user-mode kernel did not end well.\n" + "\n".join(said))

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from typing import Any, Dict, List, Optional
 
 from ._condition import Expected
 from ._errors import InvalidArgument
-from ._model import IPV4_BYTES, Device, parse_allowed_ip, parse_endpoint, unpack_endpoint
+from ._model import Device, pack_endpoint, parse_allowed_ip, parse_endpoint, unpack_endpoint
 from ._restored import device_from_record
 
 
@@ -21,7 +19,7 @@ def expected(endpoint: Optional[str], allowed_ips: Optional[List[str]]) -> Expec
     port: Optional[int] = None
     if endpoint is not None:
         try:
-            host = parse_address(endpoint.strip("[]"))
+            host = unpack_endpoint(pack_endpoint(endpoint.strip("[]"), 0)).host  # in the one way of writing it
         except ValueError:
             try:
                 host, port = unpack_endpoint(parse_endpoint(endpoint))
@@ -59,11 +57,3 @@ def baseline(
         "%s has no device %s%s, so there is nothing to compare with. Its devices: %s"
         % (option, interface, " in network namespace %s" % netns if netns else "", there)
     )
-
-
-def parse_address(text: str) -> str:
-    """The one way of writing an IP address (``2001:DB8:0::7`` gives ``2001:db8::7``), a ``%scope`` kept."""
-    address, percent, scope = text.partition("%")
-    packed = ipaddress.ip_address(address).packed
-    family = socket.AF_INET if len(packed) == IPV4_BYTES else socket.AF_INET6
-    return socket.inet_ntop(family, packed) + percent + scope

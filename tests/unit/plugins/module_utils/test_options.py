@@ -194,6 +194,8 @@ def test_an_endpoint_is_an_address_with_a_port_or_without(endpoint: str | None, 
         ("gw1.example.com", "'gw1.example.com' has no port: write 192.0.2.7:51820 or [2001:db8::7]:51820"),
         ("gw1.example.com:51820", "'gw1.example.com' does not appear to be an IPv4 or IPv6 address"),
         ("192.0.2.7:x", "'192.0.2.7:x' has no port: write 192.0.2.7:51820 or [2001:db8::7]:51820"),
+        ("192.0.2.7%eth0", "'192.0.2.7%eth0' has no port: write 192.0.2.7:51820 or [2001:db8::7]:51820"),
+        ("192.0.2.7%eth0:1", "'192.0.2.7%eth0' has a scope, as IPv6 addresses may only"),
         ("", "'' has no port: write 192.0.2.7:51820 or [2001:db8::7]:51820"),
     ],
 )

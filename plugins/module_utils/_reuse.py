@@ -60,17 +60,18 @@ class Reuse(Afresh):
 
     def dated(self, peer: Peer, age: Optional[int], answer: Answer) -> Peer:
         """An age is turned into a time once, which is held while it grows as time does: a smaller one is a new handshake."""
-        dated = super().dated(peer, age, answer)
         if age is None:
             self._ages.pop(peer.public_key, None)
-            return dated
+            return peer
         known = self._ages.get(peer.public_key)
         if known is not None and age >= max(
             known.age, known.age + answer.monotonic_ns - known.monotonic_ns - AGE_SLACK
         ):
-            dated = dated._replace(last_handshake_ns=known.handshake_ns)
-        self._ages[peer.public_key] = Age(age, answer.monotonic_ns, dated.last_handshake_ns)
-        return dated
+            handshake = known.handshake_ns
+        else:
+            handshake = answer.time_of(age)
+        self._ages[peer.public_key] = Age(age, answer.monotonic_ns, handshake)
+        return peer._replace(last_handshake_ns=handshake)
 
     def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Mapping[bytes, Peer]:
         """Peers by public key; ``decode`` is called for a text that last poll did not have.

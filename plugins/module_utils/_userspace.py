@@ -39,6 +39,10 @@ class Answer(NamedTuple):
     wall_ns: int
     monotonic_ns: int
 
+    def time_of(self, age: int) -> int:
+        """Of what is so many nanoseconds old in it, in steps of a microsecond."""
+        return (self.wall_ns - age) // 1000 * 1000
+
 
 class Afresh:
     """Takes each answer by itself, for who reads once. ``Reuse`` (``_reuse.py``) is the one for who reads on and on."""
@@ -52,7 +56,7 @@ class Afresh:
 
     def dated(self, peer: Peer, age: Optional[int], answer: Answer) -> Peer:
         """The peer with a handshake time, where the daemon told its age in nanoseconds (boringtun)."""
-        return peer if age is None else peer._replace(last_handshake_ns=(answer.wall_ns - age) // 1000 * 1000)
+        return peer if age is None else peer._replace(last_handshake_ns=answer.time_of(age))
 
     def peers(self, texts: Sequence[bytes], decode: Callable[[bytes], Peer]) -> Mapping[bytes, Peer]:
         """By public key; MalformedReply where two texts are of one peer."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from typing import Optional
 
@@ -20,7 +21,7 @@ class ListeningNamespace(Namespace):
     def __init__(self, netns: Optional[str]) -> None:
         super().__init__(netns)
         self._link_socket: Optional[socket.socket] = None
-        self._signs = 0
+        self._numbers = itertools.count()
 
     def close(self) -> None:
         super().close()
@@ -36,17 +37,13 @@ class ListeningNamespace(Namespace):
         """
         if self._link_socket is None:
             self._link_socket = self.run(_open_link_socket)
-            self._changed()
+            self.link_changes = next(self._numbers)
         return self._link_socket
 
     def hear_of_links(self) -> None:
         """Takes what the kernel told of changes of links."""
         drain(self.link_socket())
-        self._changed()
-
-    def _changed(self) -> None:
-        self._signs += 1
-        self.link_changes = self._signs
+        self.link_changes = next(self._numbers)
 
 
 def drain(sock: socket.socket) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Type
 
-from ._inbox import Inbox
+from ._inbox import Arrived, Inbox
 from ._model import Device, Peer
 from ._netlink import Datagram
 from ._wire import DeviceBytes, decode_peer
@@ -25,10 +25,10 @@ class Decoder:
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         self._scope_name = scope_name
 
-    def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
-        """The datagram that the last dump had at this place, if that had other values at most.
+    def recognise(self, arrived: Arrived) -> Optional[Datagram]:
+        """The datagrams that the last dump had at this place, if those had other values at most.
 
-        ``spare`` of it is what is to be received into from then on, where ``buffer`` was kept. No secret is left in that.
+        ``spare`` of it is what is to be received into from then on, where the buffer was kept. No secret is left in that.
         """
         return None
 

@@ -12,6 +12,7 @@ from itertools import compress
 from operator import is_, is_not, itemgetter
 from typing import (
     AbstractSet,
+    Any,
     Callable,
     Dict,
     ItemsView,
@@ -28,6 +29,7 @@ from typing import (
 from weakref import ref
 
 from ._model import Peer
+from ._pick import pick
 
 Peers = Mapping[bytes, Peer]
 
@@ -51,7 +53,7 @@ class Order:
         if not self._ranks:
             texts = list(map(b2a_base64, map(_key, self._peers)))
             order = sorted(range(len(texts)), key=texts.__getitem__)
-            self._ranks = ranks = array("L", bytes(array("L").itemsize * len(order)))
+            self._ranks = ranks = array("I", bytes(array("I").itemsize * len(order)))
             for rank, position in enumerate(order):
                 ranks[position] = rank
         return self._ranks
@@ -60,10 +62,10 @@ class Order:
 class Delta(NamedTuple):
     """Public keys, and the peers that are there in both and not the same object, as they were and as they are, in no order."""
 
-    added: List[bytes]
-    removed: List[bytes]
-    before: List[Peer]
-    after: List[Peer]
+    added: Sequence[bytes]
+    removed: Sequence[bytes]
+    before: Sequence[Peer]
+    after: Sequence[Peer]
     kinds: AbstractSet[str] = frozenset(Peer._fields)  # names of the values of those of which one may have changed
     positions: Sequence[int] = ()  # in ``order``, where there is one
     order: Optional[Order] = None
@@ -73,7 +75,7 @@ class Delta(NamedTuple):
         before, after = list(compress(self.before, selectors)), list(compress(self.after, selectors))
         return self._replace(before=before, after=after, positions=list(compress(self.positions, selectors)))
 
-    def in_order(self) -> Tuple[List[Peer], List[Peer]]:
+    def in_order(self) -> Tuple[Sequence[Peer], Sequence[Peer]]:
         """The peers as they were and as they are, in the order of their keys as text."""
         numbers = range(len(self.after))
         order: Sequence[int]
@@ -82,91 +84,129 @@ class Delta(NamedTuple):
             order = sorted(numbers, key=texts.__getitem__)
         else:
             all_ranks = self.order.ranks
-            ranks = list(map(all_ranks.__getitem__, self.positions))
+            ranks = pick(self.positions)(all_ranks)
             if len(ranks) * SHARE < len(all_ranks):
                 order = sorted(numbers, key=ranks.__getitem__)
             else:
                 by_rank: List[Optional[int]] = [None] * len(all_ranks)
                 deque(map(by_rank.__setitem__, ranks, numbers), maxlen=0)
                 order = [number for number in by_rank if number is not None]
-        return list(map(self.before.__getitem__, order)), list(map(self.after.__getitem__, order))
+        picked = pick(order)
+        return picked(self.before), picked(self.after)
 
 
 SHARE = 4  # of so many peers one changed, and putting each in its place among all is quicker than to sort those
 
 
+_NOTHING = Delta((), (), (), ())
+
+
+def _nobody() -> None:
+    """What a reference says when that which it referred to is gone."""
+
+
 class FollowedPeers(Mapping[bytes, Peer]):
     """Peers of a snapshot by public key, that know what changed to the next one.
 
-    Of thousands of peers, a poll is to touch those that changed alone. So there is one table, which the last snapshot has. The one
-    before it has what changed, and makes a table of its own when it is asked for a peer, or is kept while more snapshots follow.
+    Of thousands of peers, a poll is to touch those that changed alone. So there is one list of them, which the last snapshot has.
+    The one before it has what changed, and makes a list of its own when it is asked for a peer, or is kept while more snapshots
+    follow.
     """
 
-    __slots__ = ("_table", "_after", "_changed", "_before", "__weakref__")
+    __slots__ = ("_positions", "_in_order", "order", "_after", "_changed", "_before", "__weakref__")
 
-    def __init__(self, table: Dict[bytes, Peer]) -> None:
-        """``table`` is not to be written to any more."""
-        self._table: Optional[Dict[bytes, Peer]] = table
+    def __init__(self, positions: Dict[bytes, int], in_order: List[Peer], order: Order) -> None:
+        """The peers, where each is among them by its key, and their order by that. Nothing of it is to be written to any more."""
+        self._positions = positions
+        self._in_order: Optional[List[Peer]] = in_order
+        self.order = order
         self._after: Optional[FollowedPeers] = None
-        self._changed = Delta([], [], [], [])
-        self._before: Callable[[], Optional[FollowedPeers]] = lambda: None
+        self._changed = _NOTHING
+        self._before: Callable[[], Optional[FollowedPeers]] = _nobody
+
+    @classmethod
+    def of(cls, table: Dict[bytes, Any]) -> FollowedPeers:
+        """Peers by public key, in their order there. The table is taken: it becomes that of their positions."""
+        in_order: List[Peer] = list(table.values())
+        table.update(zip(map(_key, in_order), range(len(in_order))))
+        return cls(table, in_order, Order(in_order))
 
     @property
-    def table(self) -> Dict[bytes, Peer]:
+    def in_order(self) -> List[Peer]:
         """Not to be written to, nor to be kept."""
-        if self._table is None:
-            after = self._after.table if self._after is not None else {}
-            self._table = {**after, **{peer[0]: peer for peer in self._changed.before}}
-        return self._table
+        if self._in_order is None:
+            self._in_order = list(self._after.in_order) if self._after is not None else []
+            _put(self._changed.before, self._in_order, self._changed.positions)
+        return self._in_order
 
     def followed_by(self, changed: Delta) -> FollowedPeers:
-        """The next snapshot, where no peer came or went."""
+        """The next snapshot, where no peer came or went. ``positions`` of what changed are those in this one's order."""
         before = self._before()
         if before is not None:
             before._stay()
-        self._after = after = FollowedPeers(self.table)
+        in_order = self.in_order
+        _put(changed.after, in_order, changed.positions)
+        self._after = after = FollowedPeers(self._positions, in_order, self.order)
         after._before = ref(self)
-        self._table, self._changed = None, changed
-        after.table.update(zip(map(_key, changed.after), changed.after))
+        self._in_order, self._changed = None, changed
         return after
 
     def _stay(self) -> None:
         """Somebody keeps it, and would keep all that follow, which each lead to the next."""
-        self._table, self._after = self.table, None
+        self._in_order, self._after = self.in_order, None
 
     def changed_to(self, after: Peers) -> Optional[Delta]:
         """What changed to the snapshot that follows; None where that is another one."""
         return self._changed if self._after is after else None
 
     def __getitem__(self, key: bytes) -> Peer:
-        return self.table[key]
+        return self.in_order[self._positions[key]]
 
     def __contains__(self, key: object) -> bool:
-        return key in self.table
+        return key in self._positions
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.table)
+        return iter(self._positions)
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self._positions)
 
     def keys(self) -> KeysView[bytes]:
-        return self.table.keys()
+        return self._positions.keys()
 
     def values(self) -> ValuesView[Peer]:
-        return self.table.values()
+        return _Values(self)
 
     def items(self) -> ItemsView[bytes, Peer]:
-        return self.table.items()
+        return _Items(self)
 
     def __repr__(self) -> str:
-        return repr(self.table)
+        return repr(dict(self.items()))
+
+
+class _Values(ValuesView[Peer]):
+    _mapping: FollowedPeers
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._mapping.in_order)
+
+
+class _Items(ItemsView[bytes, Peer]):
+    _mapping: FollowedPeers
+
+    def __iter__(self) -> Iterator[Tuple[bytes, Peer]]:
+        return zip(self._mapping, self._mapping.in_order)
+
+
+def _put(peers: Sequence[Peer], in_order: List[Peer], positions: Sequence[int]) -> None:
+    for position, peer in zip(positions, peers):
+        in_order[position] = peer
 
 
 def delta(before: Peers, after: Peers) -> Delta:
     """Looks at each peer of the two for some 30 ns, but for those that know what changed; at none where they are the same."""
     if before is after:
-        return Delta([], [], [], [])
+        return _NOTHING
     known = before.changed_to(after) if isinstance(before, FollowedPeers) else None
     if known is not None:
         return known

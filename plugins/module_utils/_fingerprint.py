@@ -9,12 +9,12 @@ import hashlib
 import os
 from typing import Union
 
-_PROCESS_KEY = os.urandom(32)
+_OF_THIS_PROCESS = hashlib.blake2b(key=os.urandom(32), digest_size=16)
 
 
 def fingerprint(*parts: Union[bytes, bytearray]) -> bytes:
     """16 bytes that tell two secrets apart within this process and mean nothing outside of it."""
-    digest = hashlib.blake2b(key=_PROCESS_KEY, digest_size=16)
+    digest = _OF_THIS_PROCESS.copy()
     for part in parts:
         digest.update(part)
     return digest.digest()

@@ -104,32 +104,31 @@ class Layout:
         None where anything else changed in one, as the family of an IPv4 endpoint, or one has a time that is none. MalformedReply
         where one has another endpoint that is none.
         """
-        old, now = b"".join(before), b"".join(after)
-        # With the old values put back, nothing may be new.
-        rest = bytearray(now)
-        moved = _put_back(self._endpoint_words, rest, old)
-        counted = shaken = False
-        if rest != old:
-            counted = _put_back(self._counter_words, rest, old)
-            shaken = _put_back(self._handshake_words, rest, old)
-            if rest != old:
-                return None
+        old, now = b"".join(before), bytearray().join(after)
         columns: List[Any] = list(zip(*peers))
         kinds = set()
-        # What changed in none is not read.
-        if moved:
+        # What changed in none is not read. With the old values put back, nothing may be new.
+        moved = _changed(self._endpoint_words, now, old)
+        if moved.of_all:
             kinds.add("endpoint")
             endpoints = list(chain.from_iterable(self._endpoint.iter_unpack(now)))
             if not self._is_ipv4:
                 known = chain.from_iterable(self._endpoint.iter_unpack(old))
                 endpoints = _decoded(columns[_ENDPOINT], known, endpoints, scope_name)
             columns[_ENDPOINT] = endpoints
-        if counted or shaken:
-            seconds, nanoseconds, columns[_RX], columns[_TX] = self._order(list(zip(*self._numbers.iter_unpack(now))))
-            if shaken:
+            _put_back(moved, now, old)
+        if now != old:
+            counted, shaken = _changed(self._counter_words, now, old), _changed(self._handshake_words, now, old)
+            numbers = list(zip(*self._numbers.iter_unpack(now)))
+            _put_back(counted, now, old)
+            _put_back(shaken, now, old)
+            if now != old:
+                return None
+            seconds, nanoseconds, columns[_RX], columns[_TX] = self._order(numbers)
+            if shaken.of_all:
                 kinds.add("last_handshake_ns")
                 columns[_HANDSHAKE] = _handshakes(seconds, nanoseconds)
-            if counted:
+            if counted.of_all:
                 kinds.update(("rx_bytes", "tx_bytes"))
         return Patched(list(map(_peer, zip(*columns))), kinds) if None not in columns else None
 
@@ -140,13 +139,17 @@ def _words(values: Sequence[_Value], size: int) -> _Words:
     return _Words(form, [slice(one, None, size // word) for one in chain.from_iterable(words)])
 
 
-def _put_back(words: _Words, buffer: bytearray, old: bytes) -> bool:
-    """Whether one of them is another than the old one, which is put in its place."""
-    new_words, old_words = memoryview(buffer).cast(words.form), memoryview(old).cast(words.form)
-    changed = [word for word in words.of_all if new_words[word] != old_words[word]]
-    for word in changed:
+def _changed(words: _Words, now: bytearray, old: bytes) -> _Words:
+    """Those that are others than the old ones in one of the fields."""
+    new_words, old_words = memoryview(now).cast(words.form), memoryview(old).cast(words.form)
+    return _Words(words.form, [word for word in words.of_all if new_words[word] != old_words[word]])
+
+
+def _put_back(words: _Words, now: bytearray, old: bytes) -> None:
+    """The old ones."""
+    new_words, old_words = memoryview(now).cast(words.form), memoryview(old).cast(words.form)
+    for word in words.of_all:
         new_words[word] = old_words[word]
-    return bool(changed)
 
 
 def _cut(values: Sequence[_Value], size: int) -> struct.Struct:

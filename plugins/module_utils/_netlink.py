@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, Type, TypeVar
 
 from ._errors import MalformedReply, Temporary
 from ._inbox import MSG_TRUNC, Arrived, Inbox
@@ -47,21 +47,23 @@ Attribute = Tuple[int, int, int]  # type, first byte, byte after the last
 
 
 class Datagram(NamedTuple):
-    """One datagram of an answer. ``messages`` are (first byte of the attributes, byte after the last)."""
+    """One datagram of an answer, or several that were recognised.
+
+    ``messages`` are (first byte of the attributes, byte after the last).
+    """
 
     data: bytes
     messages: Tuple[Tuple[int, int], ...]
     ends: bool  # whether the answer ends with it
-    known: Any = None  # what it was recognised as
-    spare: Optional[bytearray] = None  # in place of the buffer that it is in, which is not to be written to any more
+    known: Any = None  # what they were recognised as
+    spare: Optional[bytearray] = None  # in place of the buffer that they are in, which is not to be written to any more
 
 
 Result = TypeVar("Result")
 Socket = TypeVar("Socket", bound="Netlink")
 
-# Given the number of a datagram in its answer, a buffer and how many bytes of that it has. Of what is recognised no secret is left
-# there.
-Recognise = Callable[[int, bytearray, int], Optional[Datagram]]
+# Given what came of an answer, call by call. Of what is recognised no secret is left there.
+Recognise = Callable[[Arrived], Optional[Datagram]]
 
 
 def attributes(buffer: bytes, start: int, stop: int) -> Iterator[Attribute]:
@@ -135,7 +137,7 @@ class Netlink:
     ) -> List[Datagram]:
         """A dump, whole: ``kind`` and ``answer`` are the types of the request and of the messages that answer it.
 
-        ``recognise`` is given each datagram with its number: what it knows is not looked into again. Raises OSError with the
+        ``recognise`` is given the datagrams as they come: what it knows is not looked into again. Raises OSError with the
         kernel's errno, Temporary where the answer is not whole, MalformedReply.
         """
         self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
@@ -155,41 +157,51 @@ class Netlink:
     def _receive(self, answer: int, recognise: Optional[Recognise] = None) -> Iterator[Datagram]:
         """Datagrams of the current request up to its end: DONE, or the error message that acknowledges it."""
         deadline = 0.0
-        number = received = idle = 0
+        count = received = idle = 0
         ended = False
         while not ended:
-            for place, (buffer, size, flags, sender) in enumerate(self._arrived()):
+            arrived = self._arrived()
+            sizes = arrived.shape.sizes
+            count, before = count + len(sizes), count
+            received += sum(sizes)
+            late = False
+            if count // 32 > before // 32:
+                # Most answers are shorter, and some kernels take long to tell the time.
+                now = time.monotonic()
+                deadline = deadline or now + DUMP_TIMEOUT
+                late = now > deadline
+            if received > DUMP_BYTES or late:
+                raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
+            known = recognise(arrived) if recognise is not None else None
+            if known is not None:
+                self._inbox.is_clean(known.spare)
+                ended = known.ends
+                yield known
+                continue
+            for data in self._each(arrived):
                 if ended:
                     raise Temporary(BEHIND_ITS_END)
-                if sender != 0:
-                    raise Temporary("A message of process %d came in place of the kernel's answer" % sender)
-                if flags & MSG_TRUNC:
-                    raise Temporary("The kernel's answer did not fit into %d bytes" % len(buffer))
-                received += size
-                late = False
-                if number % 32 == 31:
-                    # Most answers are shorter, and some kernels take long to tell the time.
-                    now = time.monotonic()
-                    deadline = deadline or now + DUMP_TIMEOUT
-                    late = now > deadline
-                if received > DUMP_BYTES or late:
-                    raise Temporary(
-                        "The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES)
-                    )
-                datagram = recognise(number, buffer, size) if recognise is not None else None
-                if datagram is not None:
-                    self._inbox.is_clean(place, datagram.spare)
-                else:
-                    datagram = self._datagram(bytes(memoryview(buffer)[:size]), answer)
-                    for start, stop in datagram.messages:
-                        idle = idle + 1 if start == stop else 0
-                        if idle >= DUMP_IDLE_MESSAGES:
-                            raise MalformedReply("The kernel's answer goes on without saying anything")
-                number += 1
+                datagram = self._datagram(data, answer)
+                for start, stop in datagram.messages:
+                    idle = idle + 1 if start == stop else 0
+                    if idle >= DUMP_IDLE_MESSAGES:
+                        raise MalformedReply("The kernel's answer goes on without saying anything")
                 ended = datagram.ends
                 yield datagram
 
-    def _arrived(self) -> Sequence[Arrived]:
+    def _each(self, arrived: Arrived) -> Iterator[bytes]:
+        """The datagrams that came together, of which none is doubtful by itself."""
+        buffer, shape = arrived
+        room = self._inbox.room
+        with memoryview(buffer) as view:
+            for number, (size, flags, sender) in enumerate(zip(*shape[1:])):
+                if sender != 0:
+                    raise Temporary("A message of process %d came in place of the kernel's answer" % sender)
+                if flags & MSG_TRUNC:
+                    raise Temporary("The kernel's answer did not fit into %d bytes" % room)
+                yield bytes(view[number * room : number * room + size])
+
+    def _arrived(self) -> Arrived:
         try:
             return self._inbox.receive()
         except BlockingIOError:
@@ -245,7 +257,9 @@ class GenericNetlink(Netlink):
         """
         request = attribute(CTRL_ATTR_FAMILY_NAME, name.encode("ascii") + b"\0")
         self._send(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK, GENERIC_HEADER.pack(CTRL_CMD_GETFAMILY, 1, 0) + request)
-        for datagram in list(self._receive(GENL_ID_CTRL)):
+        datagrams = list(self._receive(GENL_ID_CTRL))
+        self._inbox.forget()
+        for datagram in datagrams:
             for start, stop in datagram.messages:
                 for kind, first, last in attributes(datagram.data, start, stop):
                     if kind == CTRL_ATTR_FAMILY_ID and last - first == 2:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, wirewatch developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A datagram of a dump as it is kept until the next one: its bytes without secrets, and how they are cut into peers."""
+"""Datagrams of a dump as they are kept until the next one: their bytes without secrets, and how they are cut into peers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import struct
 from collections import Counter
 from functools import lru_cache
 from itertools import accumulate, compress
-from operator import ne
+from operator import ne, not_
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ._fingerprint import fingerprint
+from ._inbox import Shape
 from ._layout import layout_of
 from ._netlink import Datagram
+from ._pick import pick
 from ._wire import NO_KEY, Places
 
 
@@ -26,30 +28,17 @@ class Field(NamedTuple):
     goes_on: bool = False  # the peer has further blocks
 
 
-GROUP = 12  # fields that are compared first together: about the root of how many a datagram has
-
 _field = lru_cache(maxsize=4096)(Field)  # few are different
 
 
-class Differences(NamedTuple):
-    """The fields that differ between two datagrams that are cut alike, and their bytes in the one and in the other."""
-
-    numbers: Sequence[int]
-    old: Sequence[bytes]
-    now: Sequence[bytes]
-
-    def those(self, selectors: Sequence[bool]) -> Differences:
-        """The fields that are selected."""
-        numbers, old, now = self
-        return Differences(
-            list(compress(numbers, selectors)), list(compress(old, selectors)), list(compress(now, selectors))
-        )
+# Fields that differ between two datagrams that are cut alike: their numbers, and their bytes in the one and in the other.
+Differences = Tuple[Sequence[int], Sequence[bytes], Sequence[bytes]]
 
 
 class Plan:
     """How datagrams are cut into fields. One for all that are cut alike, as most of a dump are."""
 
-    __slots__ = ("fields", "layouts", "usual", "others", "ordinals", "whole", "_groups")
+    __slots__ = ("fields", "layouts", "usual", "others", "ordinals", "_cut", "_numbers")
 
     def __init__(self, fields: Tuple[Field, ...]) -> None:
         self.fields = fields
@@ -61,50 +50,23 @@ class Plan:
         )
         # Which of the datagram's peers begins in each field, where one does.
         self.ordinals = [count - 1 for count in accumulate(field.places is not None for field in fields)]
-        numbers = range(len(fields))
-        starts = [0, *accumulate(field.size for field in fields)]
-        self.whole = _group(numbers, fields, starts)
-        self._groups = [_group(numbers[first : first + GROUP], fields, starts) for first in numbers[::GROUP]]
+        self._cut = struct.Struct("=" + "".join(["%ds" % field.size for field in fields]))
+        self._numbers = range(len(fields))
 
-    def few_differences(self, before: bytearray, after: bytearray) -> Differences:
-        """Where few fields are expected to differ: groups of them are compared first."""
-        numbers: List[int] = []
-        old: List[bytes] = []
-        now: List[bytes] = []
-        for group in self._groups:
-            if not after.startswith(before[group.start : group.stop], group.start):
-                found = group.differences(before, after)
-                numbers += found.numbers
-                old += found.old
-                now += found.now
-        return Differences(numbers, old, now)
-
-
-class _Group(NamedTuple):
-    """Some fields that lie one behind the other: from where to where, which they are, and how they are cut."""
-
-    start: int
-    stop: int
-    numbers: range
-    cut: struct.Struct
-
-    def differences(self, before: bytearray, after: bytearray) -> Differences:
-        old, now = self.cut.unpack_from(before, self.start), self.cut.unpack_from(after, self.start)
-        numbers = list(compress(self.numbers, map(ne, old, now)))
-        places = numbers if self.numbers[0] == 0 else [number - self.numbers[0] for number in numbers]
-        return Differences(numbers, list(map(old.__getitem__, places)), list(map(now.__getitem__, places)))
-
-
-def _group(numbers: range, fields: Sequence[Field], starts: Sequence[int]) -> _Group:
-    cut = struct.Struct("=" + "".join(["%ds" % fields[number].size for number in numbers]))
-    return _Group(starts[numbers.start], starts[numbers.stop], numbers, cut)
+    def differences(self, before: bytearray, after: bytearray, start: int) -> Differences:
+        """Of two datagrams that begin there."""
+        old, now = self._cut.unpack_from(before, start), self._cut.unpack_from(after, start)
+        numbers = list(compress(self._numbers, map(ne, old, now)))
+        picked = pick(numbers)
+        return numbers, picked(old), picked(now)
 
 
 class Cut:
     """The fields of a datagram, as they are found from its first byte on."""
 
     def __init__(self) -> None:
-        self.secrets: List[int] = []  # offsets
+        self.preshared_keys: List[int] = []  # offsets
+        self.private_keys: List[int] = []
         self._fields: List[Field] = []
         self._position = 0
 
@@ -115,44 +77,92 @@ class Cut:
         self._fields.append(_field(stop - start, places, goes_on))
         self._position = stop
 
-    def page(self, datagram: Datagram, buffer: bytearray, plans: Dict[Tuple[Field, ...], Plan], first: int) -> Page:
-        """In that buffer. ``first``: how many peers begin in the datagrams before it."""
-        if self._position < len(datagram.data):
-            self.add(self._position, len(datagram.data))
+    def plan(self, size: int, plans: Dict[Tuple[Field, ...], Plan]) -> Plan:
+        """Of the datagram of that size; one of those where it is cut as they are."""
+        if self._position < size:
+            self.add(self._position, size)
         fields = tuple(self._fields)
         plan = plans.get(fields)
         if plan is None:
             plan = plans[fields] = Plan(fields)
-        return Page(datagram, buffer, self.secrets, plan, first)
+        return plan
 
 
-class Page:
-    """A datagram that was decoded: its bytes without secrets, how it is cut, and the position of its first peer in the dump.
+class Page(NamedTuple):
+    """A datagram that was decoded: where it is in its batch, how it is cut, and the position of its first peer in the dump."""
 
-    ``secrets`` are their places in it.
-    """
-
-    __slots__ = ("buffer", "size", "messages", "ends", "plan", "first", "data", "secrets", "_mark")
-
-    def __init__(self, datagram: Datagram, buffer: bytearray, secrets: Sequence[int], plan: Plan, first: int) -> None:
-        """``secrets``: where they begin."""
-        self.size = len(datagram.data)
-        self.messages, self.ends = datagram.messages, datagram.ends
-        self.plan = plan
-        self.first = first
-        buffer[: self.size] = datagram.data
-        self.secrets = [slice(at, at + len(NO_KEY)) for at in secrets]
-        self._mark = fingerprint(*self.take_secrets(buffer))
-        self.take(buffer)
-
-    def take(self, buffer: bytearray) -> None:
-        """It is what that buffer has, from now on."""
-        self.buffer = buffer  # its first ``size`` bytes
-        self.data = memoryview(buffer)[: self.size]
+    start: int
+    stop: int
+    messages: Tuple[Tuple[int, int], ...]
+    plan: Plan
+    first: int
 
     def number_of(self, position: int) -> int:
         """Of the field in which the peer of that position begins."""
         return self.plan.ordinals.index(position - self.first)
+
+
+class Batch:
+    """Datagrams that came with one call: their bytes without secrets, as they arrived, and a page for each.
+
+    ``secrets`` are their places in the buffer, ``messages`` those of what the kernel says.
+    """
+
+    __slots__ = (
+        "shape",
+        "pages",
+        "messages",
+        "ends",
+        "secrets",
+        "buffer",
+        "_starts",
+        "_known",
+        "_preshared_keys",
+        "_mark",
+    )
+
+    def __init__(
+        self,
+        shape: Shape,
+        pages: Sequence[Page],
+        datagrams: Sequence[Datagram],
+        buffer: bytearray,
+        preshared_keys: Sequence[int],
+        private_keys: Sequence[int],
+    ) -> None:
+        """The keys: where they begin. The buffer, an empty one, is taken."""
+        self.shape = shape
+        self.pages = pages
+        self.ends = datagrams[-1].ends
+        self.messages = tuple(
+            (page.start + start, page.start + stop) for page in pages for start, stop in page.messages
+        )
+        for page, datagram in zip(pages, datagrams):
+            buffer[page.start : page.stop] = datagram.data
+        self._starts = [page.start for page in pages]
+        self.secrets = [slice(at, at + len(NO_KEY)) for at in (*preshared_keys, *private_keys)]
+        self._preshared_keys = len(preshared_keys)
+        self._mark = fingerprint(*self.take_secrets(buffer)[: self._preshared_keys])
+        self.take(buffer)
+
+    def take(self, buffer: bytearray) -> None:
+        """It is what that buffer has, from now on."""
+        self.buffer = buffer
+        view = memoryview(buffer)
+        self._known = [view[page.start : page.stop] for page in self.pages]
+
+    def datagrams(self, secrets: Sequence[bytearray]) -> List[Datagram]:
+        """As they came, with these secrets in their places."""
+        data = self.buffer[:]
+        self.put_secrets(data, secrets)
+        return [
+            Datagram(bytes(data[page.start : page.stop]), page.messages, self.ends and page is self.pages[-1])
+            for page in self.pages
+        ]
+
+    def changed(self, buffer: bytearray) -> List[Page]:
+        """Those that have other bytes there."""
+        return list(compress(self.pages, map(not_, map(buffer.startswith, self._known, self._starts))))
 
     def take_secrets(self, buffer: bytearray) -> List[bytearray]:
         """Zeros stand in their places then."""
@@ -166,4 +176,6 @@ class Page:
             buffer[place] = secret
 
     def has_these(self, secrets: Sequence[bytearray]) -> bool:
-        return fingerprint(*secrets) == self._mark
+        """With another private key goes another public one, which is no secret."""
+        count = self._preshared_keys
+        return not count or fingerprint(*secrets[:count]) == self._mark

@@ -9,41 +9,42 @@ decoded the plain way (``_wire.py``).
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import chain, compress, repeat
+from itertools import chain, compress
 from operator import ne
-from typing import Callable, DefaultDict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import _collector
 from ._errors import MalformedReply
 from ._layout import HEADER, Layout
 from ._model import Peer
-from ._page import Differences, Page
+from ._page import Batch, Differences, Page
+from ._pick import pick
 from ._wire import PeerBytes, decode_peer, peer_key
 
 AT_ONCE = 1024  # fields that are read together, some 200 bytes each
 
-_Waiting = DefaultDict[Layout, Tuple[List[int], List[bytes], List[bytes]]]
 
+class _Waiting(NamedTuple):
+    """Fields that are to be read: positions of their peers, and their bytes before and now."""
 
-def _no_fields() -> Tuple[List[int], List[bytes], List[bytes]]:
-    return [], [], []
+    positions: List[int]
+    old: List[bytes]
+    now: List[bytes]
 
 
 class PageChanges:
     """Of one dump. Fields of one layout are read together, from many pages at once: it costs the same for ten as for a thousand."""
 
     def __init__(
-        self, pages: Sequence[Optional[Page]], peers: Sequence[Peer], scope_name: Callable[[int], str]
+        self, batches: Sequence[Optional[Batch]], peers: Sequence[Peer], scope_name: Callable[[int], str]
     ) -> None:
         """Those of the last dump."""
-        self._pages = pages
+        self._batches = batches
         self._peers = peers
         self._scope_name = scope_name
-        # Fields that are still to be read: positions of their peers, and their bytes before and now.
-        self._waiting: _Waiting = defaultdict(_no_fields)
+        self._waiting: Dict[Layout, _Waiting] = {}
         self._fields_waiting = 0
-        self.pages: List[int] = []  # numbers of those that are not the last dump's any more
+        self.batches: List[int] = []  # numbers of those that are not the last dump's any more
         # Of the peers that changed: their positions, as they were and as they are.
         self.positions: List[int] = []
         self.before: List[Peer] = []
@@ -51,62 +52,70 @@ class PageChanges:
         self.kinds: Set[str] = set()  # names of their values of which one may have changed
         self.unread: List[int] = []  # positions of those that can't be read by themselves
 
-    def add(self, page: Page, found: Differences) -> bool:
-        """Takes in what differs of a page. False, and nothing is taken in, where that is beyond its peers."""
-        plan = page.plan
-        if not plan.others.isdisjoint(found.numbers):
-            others = [number in plan.others for number in found.numbers]
-            if not self._add_others(page, found.those(others)):
+    def add(self, batch: Batch, pages: Sequence[Page], buffer: bytearray) -> bool:
+        """Takes in what differs of these pages of a batch, which that buffer has now. False where that is beyond their peers."""
+        before = batch.buffer
+        for page in pages:
+            plan = page.plan
+            found = plan.differences(before, buffer, page.start)
+            if plan.usual is not None and plan.others.isdisjoint(found[0]):
+                self._wait(plan.usual, page, *found)
+            elif not self._add_others(page, found):
                 return False
-            found = found.those([not other for other in others])
-        if plan.usual is not None:
-            self._wait(plan.usual, page, found)
-        if self._fields_waiting > AT_ONCE:
-            self.finish()
+            if self._fields_waiting > AT_ONCE:
+                with _collector.paused():
+                    self.finish()
         return True
 
     def _add_others(self, page: Page, found: Differences) -> bool:
-        """Those that have another layout than most, or none."""
-        layouts = [page.plan.layouts[number] for number in found.numbers]
-        for layout in sorted(set(layouts), key=bool):
-            some = found.those([one is layout for one in layouts])
+        """Those of several layouts, or of none."""
+        by_layout: Dict[Optional[Layout], List[Tuple[int, bytes, bytes]]] = {}
+        for difference in zip(*found):
+            by_layout.setdefault(page.plan.layouts[difference[0]], []).append(difference)
+        if not self._take_decoded(page, by_layout.pop(None, ())):
+            return False
+        for layout, some in by_layout.items():
             if layout is not None:
-                self._wait(layout, page, some)
-            elif not self._take_decoded(page, some):
-                return False
+                self._wait(layout, page, *zip(*some))
         return True
 
-    def _wait(self, layout: Layout, page: Page, found: Differences) -> None:
+    def _wait(
+        self, layout: Layout, page: Page, numbers: Sequence[int], old: Sequence[bytes], now: Sequence[bytes]
+    ) -> None:
         """Until there are more of that layout."""
-        positions, old, now = self._waiting[layout]
+        waiting = self._waiting.get(layout)
+        if waiting is None:
+            waiting = self._waiting[layout] = _Waiting([], [], [])
+        positions, olds, nows = waiting
         ordinals, first = page.plan.ordinals, page.first
-        positions += [first + ordinals[number] for number in found.numbers]
-        old += found.old
-        now += found.now
-        self._fields_waiting += len(found.now)
+        positions += [first + ordinals[number] for number in numbers]
+        olds += old
+        nows += now
+        self._fields_waiting += len(numbers)
 
-    def _take_decoded(self, page: Page, found: Differences) -> bool:
+    def _take_decoded(self, page: Page, found: Sequence[Tuple[int, bytes, bytes]]) -> bool:
+        """Fields, each with its bytes before and now."""
         try:
-            decoded = [self._decoded(page, number, old, now) for number, old, now in zip(*found)]
+            decoded = [self._decoded(page, *difference) for difference in found]
         except MalformedReply:
             return False  # decoded the plain way, it says where
         after = [peer for peer in decoded if peer is not None]
         if len(after) < len(decoded):
             return False
-        positions = [page.first + page.plan.ordinals[number] for number in found.numbers]
-        self._take(positions, [self._peers[position] for position in positions], after)
-        self.kinds.update(Peer._fields)
+        if after:
+            positions = [page.first + page.plan.ordinals[number] for number, _old, _now in found]
+            self._take(positions, [self._peers[position] for position in positions], after)
+            self.kinds.update(Peer._fields)
         return True
 
     def finish(self) -> None:
         """Reads what is left to be read."""
-        waiting, self._waiting, self._fields_waiting = self._waiting, defaultdict(_no_fields), 0
-        with _collector.paused():
-            for layout, fields in waiting.items():
-                self._read(layout, *fields)
+        waiting, self._waiting, self._fields_waiting = self._waiting, {}, 0
+        for layout, fields in waiting.items():
+            self._read(layout, *fields)
 
     def _read(self, layout: Layout, positions: List[int], old: List[bytes], now: List[bytes]) -> None:
-        peers = list(map(self._peers.__getitem__, positions))
+        peers = pick(positions)(self._peers)
         try:
             found = layout.patched(peers, old, now, self._scope_name)
         except MalformedReply:
@@ -119,14 +128,23 @@ class PageChanges:
             for position, before, after in zip(positions, old, now):
                 self._read(layout, [position], [before], [after])
         else:
-            page = next(one for one in reversed(self._pages) if one is not None and one.first <= positions[0])
-            field = Differences([page.number_of(positions[0])], old, now)
-            if not self._take_decoded(page, field):
+            page = self._page_of(positions[0])
+            if not self._take_decoded(page, [(page.number_of(positions[0]), old[0], now[0])]):
                 self.unread += positions
 
-    def _take(self, positions: List[int], before: List[Peer], after: List[Peer], sure: bool = False) -> None:
+    def _page_of(self, position: int) -> Page:
+        """In which the peer of that position begins."""
+        batches = filter(None, reversed(self._batches))
+        return next(page for batch in batches for page in reversed(batch.pages) if page.first <= position)
+
+    def _take(self, positions: List[int], before: Sequence[Peer], after: Sequence[Peer], sure: bool = False) -> None:
         """``sure``: each is another than before."""
-        differs: Iterable[bool] = repeat(True) if sure else list(map(ne, before, after))
+        if sure:
+            self.positions += positions
+            self.before += before
+            self.after += after
+            return
+        differs = list(map(ne, before, after))
         self.positions += compress(positions, differs)
         self.before += compress(before, differs)
         self.after += compress(after, differs)

@@ -12,17 +12,19 @@ The bytes are kept without secrets: preshared keys and private keys are replaced
 
 from __future__ import annotations
 
-from collections import deque
+from itertools import chain
+from operator import is_
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from . import _collector
 from ._decoder import Decoder, LinkState
-from ._delta import Delta, FollowedPeers, Order
+from ._delta import Delta, FollowedPeers
 from ._fingerprint import fingerprint
+from ._inbox import Arrived, Shape
 from ._layout import HEADER
 from ._model import Device, Peer
 from ._netlink import Datagram
-from ._page import GROUP, Cut, Field, Page, Plan
+from ._page import Batch, Cut, Field, Page, Plan
 from ._page_changes import PageChanges
 from ._recvmmsg import Recvmmsg
 from ._wire import NO_KEY, DeviceBytes, PeerBytes, Places, decode_peer
@@ -42,125 +44,124 @@ class _Outcome(NamedTuple):
     """What a dump was found to be."""
 
     device: Device  # but for its peers
-    peers: FollowedPeers
-    pages: List[Optional[Page]]
-    in_order: Optional[List[Peer]] = None  # the peers as the dump has them; None where that is the order of the last
+    peers: FollowedPeers  # in the order of the dump
+    changed: bool  # whether these are others than the last dump's
+    batches: List[Optional[Batch]]
 
 
 class Pages(Decoder):
     """The last dump of an interface, and the device that it was decoded to.
 
-    The pages of a dump that comes in become that one's at once, and are forgotten where it comes to nothing.
+    The batches of a dump that comes in become that one's at once, and are forgotten where it comes to nothing.
     """
 
     inbox = Recvmmsg
 
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         super().__init__(scope_name)
-        self._pages: List[Optional[Page]] = []  # None: not to be kept
-        self._snapshot = FollowedPeers({})  # of the last dump
-        self._peers: List[Peer] = []  # in the order of that
-        self._order = Order(self._peers)
+        self._batches: List[Optional[Batch]] = []  # None: not to be kept
+        self._snapshot = FollowedPeers.of({})  # of the last dump, in the order of that
         self._device: Optional[Device] = None
+        self._size = 0  # bytes of its batches
         self._room = 128 << 10  # bytes, what glibc keeps by itself
-        self._sparse = False  # whether few peers changed at the last poll
         self._begin()
 
     def _begin(self) -> None:
         """For the next dump."""
-        self._changes = PageChanges(self._pages, self._peers, self._scope_name)
-        self._secrets: Dict[int, List[bytearray]] = {}  # that were taken out of it, by number of the page
+        self._changes = PageChanges(self._batches, self._snapshot.in_order, self._scope_name)
+        self._shapes: List[Shape] = []  # of what came of it, call by call
+        self._is_known = True  # whether all of that was recognised
+        self._secrets: Dict[int, List[bytearray]] = {}  # that were taken out of it, by number of the batch
 
     def abandon(self) -> None:
-        for number in self._changes.pages:
-            self._pages[number] = None
+        for number in self._changes.batches:
+            self._batches[number] = None
         self._begin()
 
-    def recognise(self, number: int, buffer: bytearray, size: int) -> Optional[Datagram]:
-        page = self._pages[number] if number < len(self._pages) else None
-        if page is None or size != page.size:
+    def recognise(self, arrived: Arrived) -> Optional[Datagram]:
+        number = len(self._shapes)
+        self._shapes.append(arrived.shape)
+        batch = self._batches[number] if self._is_known and number < len(self._batches) else None
+        # Behind what was not recognised nothing is: all is decoded the plain way, and the buffer has secrets.
+        self._is_known = batch is not None and arrived.shape == batch.shape
+        if batch is None or not self._is_known:
             return None
-        if page.secrets:
-            self._secrets[number] = secrets = page.take_secrets(buffer)
-            if not page.has_these(secrets):
-                self._give_back(number, page, buffer)
+        buffer = arrived.buffer
+        if batch.secrets:
+            self._secrets[number] = secrets = batch.take_secrets(buffer)
+            if not batch.has_these(secrets):
+                self._give_back(number, batch, buffer)
                 return None
         spare = None
-        if not buffer.startswith(page.data):
-            changes, plan = self._changes, page.plan
-            differences = plan.few_differences if self._sparse else plan.whole.differences
-            if not changes.add(page, differences(page.buffer, buffer)):
-                self._give_back(number, page, buffer)
+        pages = batch.changed(buffer)
+        if pages:
+            if not self._changes.add(batch, pages, buffer):
+                self._give_back(number, batch, buffer)
                 return None
-            spare = page.buffer
-            page.take(buffer)
-            changes.pages.append(number)
-        return Datagram(page.buffer, page.messages, page.ends, page, spare)  # type: ignore[arg-type]
+            spare = batch.buffer
+            batch.take(buffer)
+            self._changes.batches.append(number)
+        return Datagram(batch.buffer, batch.messages, batch.ends, batch, spare)  # type: ignore[arg-type]
 
-    def _give_back(self, number: int, page: Page, buffer: bytearray) -> None:
-        """The secrets that were taken out of a datagram, for who decodes it."""
-        page.put_secrets(buffer, self._secrets.pop(number, ()))
+    def _give_back(self, number: int, batch: Batch, buffer: bytearray) -> None:
+        """The secrets that were taken out of a buffer, for who decodes it."""
+        self._is_known = False
+        batch.put_secrets(buffer, self._secrets.pop(number, ()))
 
     def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
         """Last poll's objects where they still hold. After an error the device in memory is as it was. Empties the list."""
-        if self._device is not None:
-            self._keep_room(len(datagrams) * self.inbox.room)
         found = self._followed(datagrams)
         if found is None:
             with _collector.paused():
                 found = self._decoded(datagrams)
-        device = found.device._replace(peers=found.peers, up=link(found.device.ifindex), **names)
-        before = self._device
-        if before is not None and device.peers is before.peers and device[:-1] == before[:-1]:
-            device = before
-        changes = self._changes
-        if found.in_order is not None:
-            self._peers = found.in_order
-            self._order = Order(found.in_order)
+        elif self._size > self._room:
+            self._keep_room()
+        before, up = self._device, link(found.device.ifindex)
+        if found.device is before and before.up == up:
+            device = Device(*before[:-1], found.peers) if found.changed else before
         else:
-            deque(map(self._peers.__setitem__, changes.positions, changes.after), maxlen=0)
-        self._sparse = len(changes.after) * GROUP < len(self._peers)
-        self._pages, self._snapshot, self._device = found.pages, found.peers, device
+            device = found.device._replace(peers=found.peers, up=up, **names)
+            if before is not None and not found.changed and device[:-1] == before[:-1]:
+                device = before
+        self._batches, self._snapshot, self._device = found.batches, found.peers, device
         self._begin()
         return device
 
-    def _keep_room(self, size: int) -> None:
+    def _keep_room(self) -> None:
         """Fields that changed lie in memory for a moment, joined. glibc would give their room back, and ask for it, at each poll.
 
         It raises its threshold for that when a block from the system is freed (mallopt(3), M_MMAP_THRESHOLD), up to 32 MiB. Not
         before the first dump is decoded: the tables that grow meanwhile would leave holes of a hundred bytes for each peer.
         """
-        if size > self._room:
-            self._room = size
-            bytes(min(2 * size, 31 << 20))  # touches no memory
+        self._room = self._size
+        bytes(min(2 * self._size, 31 << 20))  # touches no memory
 
     def _followed(self, datagrams: List[Datagram]) -> Optional[_Outcome]:
         """Where each datagram is as before but for values in the same places; None where one is not."""
         device, changes = self._device, self._changes
         known = [one.known for one in datagrams]
-        if device is None or None in known or known != self._pages:
+        if device is None or None in known or known != self._batches:
             return None
         changes.finish()
         if changes.unread:
             return None
         peers = self._snapshot
         if changes.after:
-            changed = Delta([], [], changes.before, changes.after, changes.kinds, changes.positions, self._order)
+            changed = Delta([], [], changes.before, changes.after, changes.kinds, changes.positions, peers.order)
             peers = peers.followed_by(changed)
-        return _Outcome(device, peers, self._pages)
+        return _Outcome(device, peers, bool(changes.after), self._batches)
 
     def _decoded(self, datagrams: List[Datagram]) -> _Outcome:
         """The plain way."""
-        whole = [self._whole(number, one) for number, one in enumerate(datagrams)]
+        whole = list(chain.from_iterable([self._whole(number, one) for number, one in enumerate(datagrams)]))
         datagrams.clear()
         found = DeviceBytes((one.data, *message) for one in whole for message in one.messages)
         known = self._known()
-        before = self._snapshot.table
+        before = after = self._snapshot
         cuts = {id(one.data): Cut() for one in whole}
         begin_in = dict.fromkeys(cuts, 0)  # how many peers
         unusual: Set[int] = set()  # which may hold secrets at unknown places
         peers: Dict[bytes, Peer] = {}
-        same = True
         for raw in found.peers(peers):
             old = known.get(raw.key)
             places: Optional[Places]
@@ -170,60 +171,77 @@ class Pages(Decoder):
                 peer, places = decode_peer(raw, self._scope_name)
                 if peer == before.get(raw.key):
                     peer = before[raw.key]
-                else:
-                    same = False
             peers[peer.public_key] = peer
             if places is None:
                 unusual.update(id(buffer) for buffer, _start, _stop in raw.blocks)
             elif peer.preshared_key is not None:
                 buffer, start, _stop = raw.blocks[0]
-                cuts[id(buffer)].secrets.append(start + places.preshared_key)
+                cuts[id(buffer)].preshared_keys.append(start + places.preshared_key)
             buffer, start, stop = raw.blocks[0]
             begin_in[id(buffer)] += 1
             cuts[id(buffer)].add(start - HEADER, stop, places, len(raw.blocks) > 1)
             for buffer, start, stop in raw.blocks[1:]:
                 cuts[id(buffer)].add(start - HEADER, stop)
         for buffer, offset in found.private_keys:
-            cuts[id(buffer)].secrets.append(offset)
+            cuts[id(buffer)].private_keys.append(offset)
         if len(cuts) < len(whole):
             unusual.update(cuts)  # one object came as two datagrams, and can't be told apart
         plans: Dict[Tuple[Field, ...], Plan] = {}
-        pages: List[Optional[Page]] = []
+        batches: List[Optional[Batch]] = []
         first = 0
-        # Each is let go as soon as its page has its bytes.
+        # Each is let go as soon as its batch has its bytes.
         whole.reverse()
-        while whole:
-            one = whole.pop()
-            usual = id(one.data) not in unusual and len(one.data) <= self.inbox.room
-            pages.append(cuts[id(one.data)].page(one, self.inbox.buffer(), plans, first) if usual else None)
-            first += begin_in[id(one.data)]
-        same = same and len(peers) == len(before)
-        return _Outcome(found.device(), self._snapshot if same else FollowedPeers(peers), pages, list(peers.values()))
+        shapes = self._next_shapes()
+        self._size = sum(shape.buffer for shape in shapes)
+        for shape in shapes:
+            some = [whole.pop() for _size in shape.sizes]
+            pages, preshared_keys, private_keys = [], [], []
+            for number, one in enumerate(some):
+                start, cut = number * self.inbox.room, cuts[id(one.data)]
+                plan = cut.plan(len(one.data), plans)
+                pages.append(Page(start, start + len(one.data), one.messages, plan, first))
+                preshared_keys += [start + at for at in cut.preshared_keys]
+                private_keys += [start + at for at in cut.private_keys]
+                first += begin_in[id(one.data)]
+            if unusual.isdisjoint(id(one.data) for one in some):
+                room = self.inbox.buffer(shape.buffer)
+                batches.append(Batch(shape, pages, some, room, preshared_keys, private_keys))
+            else:
+                batches.append(None)
+        changed = len(peers) != len(before) or any(before.get(key) is not peer for key, peer in peers.items())
+        if changed or not all(map(is_, peers.values(), before.values())):
+            after = FollowedPeers.of(peers)
+        return _Outcome(found.device(), after, changed, batches)
 
-    def _whole(self, number: int, datagram: Datagram) -> Datagram:
-        """With the secrets that were taken out of it."""
-        page = datagram.known
-        if page is None:
-            return datagram
-        data = page.buffer[: page.size]
-        page.put_secrets(data, self._secrets.get(number, ()))
-        return datagram._replace(data=bytes(data))
+    def _next_shapes(self) -> List[Shape]:
+        """Of what will come, if it is as much as came: after the first dump there may be more room."""
+        each = [one for shape in self._shapes for one in zip(*shape[1:])]
+        size = self.inbox.next_size(self._shapes[-1].buffer, len(each))
+        count = size // self.inbox.room
+        return [Shape(size, *zip(*each[first : first + count])) for first in range(0, len(each), count)]
+
+    def _whole(self, number: int, datagram: Datagram) -> List[Datagram]:
+        """Each that came, with the secrets that were taken out of it."""
+        batch: Optional[Batch] = datagram.known
+        if batch is None:
+            return [datagram]
+        return batch.datagrams(self._secrets.get(number, ()))
 
     def _known(self) -> Dict[bytes, _Known]:
         """The peers of the last dump that stand in one block each, with its bytes, as far as these are not this dump's yet."""
         changed = self._changes.touched()
         known: Dict[bytes, _Known] = {}
-        for page in self._pages:
-            if page is None:
-                continue
-            start, position = 0, page.first
-            for field in page.plan.fields:
-                if field.places is not None:
-                    if not field.goes_on and position not in changed:
-                        peer = self._peers[position]
-                        known[peer.public_key] = _Known(peer, field.places, page.buffer, start, start + field.size)
-                    position += 1
-                start += field.size
+        peers = self._snapshot.in_order
+        for batch in filter(None, self._batches):
+            for page in batch.pages:
+                start, position = page.start, page.first
+                for field in page.plan.fields:
+                    if field.places is not None:
+                        if not field.goes_on and position not in changed:
+                            peer = peers[position]
+                            known[peer.public_key] = _Known(peer, field.places, batch.buffer, start, start + field.size)
+                        position += 1
+                    start += field.size
         return known
 
 

@@ -13,9 +13,9 @@ import errno
 import os
 import socket
 import struct
-from typing import Any, List, Optional, Sequence
+from typing import Any, Optional
 
-from ._inbox import Arrived, Inbox, erase
+from ._inbox import Arrived, Inbox
 
 try:
     import ctypes
@@ -29,88 +29,84 @@ IOVEC = struct.Struct("@PN")  # where, bytes
 # msghdr: name, its bytes, iovec, their number, control, its bytes, flags; bytes
 MMSGHDR = struct.Struct("@PIPNPNi0PI0P")
 FLAGS_AT, BYTES_AT = struct.calcsize("@PIPNPN0i"), struct.calcsize("@PIPNPNi0P")
-FLAGS_AND_BYTES = struct.Struct("=%dxi%dxI%dx" % (FLAGS_AT, BYTES_AT - FLAGS_AT - 4, MMSGHDR.size - BYTES_AT - 4))
+FLAGS_AND_BYTES = "%dxi%dxI%dx" % (FLAGS_AT, BYTES_AT - FLAGS_AT - 4, MMSGHDR.size - BYTES_AT - 4)  # of that
 SOCKADDR_NL = struct.Struct("=HHII")  # family, pad, port, groups
-PORT = struct.Struct("=4xI4x")  # of that
+PORT = "4xI4x"  # of that
 
 
 class _Buffer(bytearray):
-    """What a datagram is received into. ``vector`` is what the call is told of it."""
+    """What datagrams are received into. ``vectors`` are what the call is told of it."""
 
-    __slots__ = ("vector",)
+    __slots__ = ("vectors",)
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, room: int) -> None:
         super().__init__(size)
-        self.vector = IOVEC.pack(_address(self), size) if ctypes is not None else b""
+        if ctypes is not None:
+            begin = _address(self)
+            self.vectors = b"".join([IOVEC.pack(begin + start, room) for start in range(0, size, room)])
 
 
 class Recvmmsg(Inbox):
-    """Receives what is there of a dump, as far as it has buffers. Of those it has as many as the dumps wanted so far."""
+    """Receives what is there of a dump, as far as its buffer has room: for as many as the dumps before had."""
 
     room = 32 * 1024  # bytes, as many as datagrams of a dump grow to: the kernel makes none that would not go into it
+
+    _buffer: _Buffer
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self._call = _find_call()
         self._may = self._call is not None  # some sandboxes know the calls of the standard library only
-        self._buffers: List[Any] = [self._buffer]
-        self._filled_to = [0]  # bytes of each, before what came at the last call
-        self._sizes = [0]  # bytes of that, 0 where it holds no secret
-        self._exchanged = False  # whether some are others than the call was told of
         self._full = not self._may  # whether the last call might have left something
+        self._received = 0  # datagrams of this dump
         if self._may:
             self._make_room(FEW)
 
-    def receive(self) -> Sequence[Arrived]:
+    def receive(self) -> Arrived:
         return (self._may and self._receive_together()) or super().receive()
 
-    def _receive_together(self) -> Sequence[Arrived]:
-        """Nothing where the call may not be made here."""
-        if self._full and len(self._buffers) < MANY:
-            self._make_room(min(2 * len(self._buffers), MANY))
-        if self._exchanged:
-            self._vectors[:] = b"".join([buffer.vector for buffer in self._buffers])
-            self._exchanged = False
-        self._filled_to[:] = map(max, self._filled_to, self._sizes)
+    def _receive_together(self) -> Optional[Arrived]:
+        """None where the call may not be made here."""
+        self._note_filled()
+        if self._buffer is not self._told_of:
+            self._tell_of_buffer()
         count = self._receive_some()
-        self._full = count in (0, len(self._buffers))
-        headers = FLAGS_AND_BYTES.iter_unpack(self._headers)
-        arrived = [
-            (buffer, size, flags, port)
-            for _number, buffer, (flags, size), (port,) in zip(
-                range(count), self._buffers, headers, PORT.iter_unpack(self._senders)
-            )
-        ]
-        self._sizes[:count] = [size for _buffer, size, _flags, _port in arrived]
-        return arrived
+        self._full = count in (0, self._count)
+        if not count:
+            self._make_room(1)
+            return None
+        self._received += count
+        flags_and_bytes = self._flags_and_bytes.unpack_from(self._headers)[: 2 * count]
+        ports = self._ports.unpack_from(self._senders)[:count]
+        return self._arrived(flags_and_bytes[1::2], flags_and_bytes[::2], ports)
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()
 
-    def is_clean(self, place: int, spare: Optional[bytearray] = None) -> None:
-        if place == 0:
-            super().is_clean(place, spare)
-        self._sizes[place] = 0
-        if spare is not None:
-            self._buffers[place] = spare
-            self._exchanged = True
+    @classmethod
+    def buffer(cls, size: int) -> bytearray:
+        return _Buffer(size, cls.room)
 
     @classmethod
-    def buffer(cls) -> bytearray:
-        return _Buffer(cls.room)
+    def next_size(cls, size: int, count: int) -> int:
+        """Such that one call receives what there was and sees that no more is there, up to so many."""
+        if size == cls.room:
+            return size  # they come one by one
+        while size <= count * cls.room and size < MANY * cls.room:
+            size *= 2
+        return size
 
     def forget(self) -> None:
         super().forget()
-        for number, size in enumerate(map(max, self._filled_to, self._sizes)):
-            if size:
-                erase(self._buffers[number], size)
-                self._filled_to[number] = self._sizes[number] = 0
+        size, self._received = self.next_size(len(self._buffer), self._received), 0
+        if size > len(self._buffer):
+            self._make_room(size // self.room)
 
     def _receive_some(self) -> int:
         """How many; 0 where the call may not be made here."""
         descriptor, headers = self._socket.fileno(), self._address_of_headers
         while True:
-            count: int = self._call(descriptor, headers, len(self._buffers), MSG_WAITFORONE, None)
+            count: int = self._call(descriptor, headers, self._count, MSG_WAITFORONE, None)
             if count >= 0:
                 return count
             error = ctypes.get_errno()
@@ -122,18 +118,25 @@ class Recvmmsg(Inbox):
 
     def _make_room(self, count: int) -> None:
         """For so many datagrams. Nothing of what came before is valid then."""
-        more = count - len(self._buffers)
-        self._buffers += [_Buffer(self.room) for _number in range(more)]
-        self._filled_to += [0] * more
-        self._sizes += [0] * more
+        super().forget()
+        self._count = count
+        self._filled = [0] * count
+        self._buffer = _Buffer(count * self.room, self.room)
         self._senders = bytearray(count * SOCKADDR_NL.size)
-        self._vectors = bytearray().join([buffer.vector for buffer in self._buffers])
+        self._vectors = bytearray(count * IOVEC.size)
+        self._tell_of_buffer()
         senders, vectors = _address(self._senders), _address(self._vectors)
         self._headers = bytearray()
         for number in range(count):
             sender, vector = senders + number * SOCKADDR_NL.size, vectors + number * IOVEC.size
             self._headers += MMSGHDR.pack(sender, SOCKADDR_NL.size, vector, 1, 0, 0, 0, 0)
         self._address_of_headers = _address(self._headers)
+        self._flags_and_bytes = struct.Struct("=" + count * FLAGS_AND_BYTES)
+        self._ports = struct.Struct("=" + count * PORT)
+
+    def _tell_of_buffer(self) -> None:
+        self._vectors[:] = self._buffer.vectors
+        self._told_of = self._buffer
 
 
 def _find_call() -> Any:

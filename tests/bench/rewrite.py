@@ -121,36 +121,37 @@ class Rewriting(Inbox):
     def __init__(self, inbox: Inbox) -> None:
         """Takes its place; it is the one that receives."""
         self._inbox = inbox
+        self.room = inbox.room
         self.recording: list[bytes] = []
         self.dump: RewrittenDump | None = None
         self._number = 0  # of the next datagram
         self._begins = True
 
-    def receive(self) -> Sequence[Arrived]:
+    def receive(self) -> Arrived:
         if self._begins:
             self._begins, self._number = False, 0
             self.recording.clear()
         arrived = self._inbox.receive()
-        for buffer, size, _flags, _sender in arrived:
-            self._rewrite(buffer, size)
+        for place, size in enumerate(arrived.shape.sizes):
+            self._rewrite(arrived.buffer, place * self.room, size)
         return arrived
 
     def is_empty(self) -> bool:
         return self._inbox.is_empty()
 
-    def is_clean(self, place: int, spare: bytearray | None = None) -> None:
-        self._inbox.is_clean(place, spare)
+    def is_clean(self, spare: bytearray | None = None) -> None:
+        self._inbox.is_clean(spare)
 
     def forget(self) -> None:
         self._begins = True
         self._inbox.forget()
 
-    def _rewrite(self, buffer: bytearray, size: int) -> None:
+    def _rewrite(self, buffer: bytearray, start: int, size: int) -> None:
         if self.dump is None:
-            self.recording.append(bytes(memoryview(buffer)[:size]))
+            self.recording.append(bytes(memoryview(buffer)[start : start + size]))
             return
         datagram = self.dump.datagrams[self._number]
         if len(datagram) != size:
             raise RuntimeError(f"the kernel's answer has {size} bytes where {len(datagram)} were recorded")
-        buffer[:size] = datagram
+        buffer[start : start + size] = datagram
         self._number += 1

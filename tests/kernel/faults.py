@@ -100,9 +100,10 @@ class Dumps:
                 self._take_the_rest(netlink)
                 raise
 
-        def watched_receive(inbox: Inbox) -> Sequence[Arrived]:
-            ((buffer, size, *_rest),) = arrived = receive(inbox)
-            if self.pages and (keys := _peers_in(bytes(buffer[:size]))):
+        def watched_receive(inbox: Inbox) -> Arrived:
+            arrived = receive(inbox)
+            (size,) = arrived.shape.sizes
+            if self.pages and (keys := _peers_in(bytes(arrived.buffer[:size]))):
                 self.pages[-1].append(keys)
                 self.between(len(self.pages[-1]))
             return arrived

@@ -49,14 +49,15 @@ def spoil_received(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> li
     def spoil(kind: type[Inbox]) -> None:
         receive = kind.receive
 
-        def spoiled(inbox: Inbox) -> list[Arrived]:
-            found = []
-            for buffer, size, flags, sender in receive(inbox):
-                said.append(bytes(buffer[:size]))
-                arrives = chance.choice(mutate.OF_DATAGRAM)(chance, said[-1])
-                buffer[: len(arrives)] = arrives
-                found.append((buffer, len(arrives), flags, sender))
-            return found
+        def spoiled(inbox: Inbox) -> Arrived:
+            buffer, shape = receive(inbox)
+            sizes = []
+            for start, size in zip(range(0, len(buffer), inbox.room), shape.sizes):
+                said.append(bytes(buffer[start : start + size]))
+                arrives = chance.choice(mutate.OF_DATAGRAM)(chance, said[-1])[: inbox.room]
+                buffer[start : start + len(arrives)] = arrives
+                sizes.append(len(arrives))
+            return Arrived(buffer, shape._replace(sizes=tuple(sizes)))
 
         monkeypatch.setattr(kind, "receive", spoiled)
 

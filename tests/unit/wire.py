@@ -234,31 +234,26 @@ class Together(Inbox):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._buffers = [self._buffer]
+        self._buffer = self.buffer(MANY * self.room)
+        self._filled = [0] * MANY
         self._full = False
 
-    def receive(self) -> Sequence[Arrived]:
-        arrived: list[Arrived] = []
-        while len(arrived) < MANY:
-            if len(arrived) == len(self._buffers):
-                self._buffers.append(bytearray(self.room))
-            try:
-                size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffers[len(arrived)]])
-            except BlockingIOError:
-                if not arrived:
-                    raise
-                break
-            arrived.append((self._buffers[len(arrived)], size, flags, sender[0]))
-        self._full = len(arrived) == MANY
-        return arrived
+    def receive(self) -> Arrived:
+        self._note_filled()
+        came: list[tuple[int, int, int]] = []
+        with memoryview(self._buffer) as view:
+            while len(came) < MANY:
+                start = len(came) * self.room
+                try:
+                    size, _ancillary, flags, sender = self._socket.recvmsg_into([view[start : start + self.room]])
+                except BlockingIOError:
+                    if not came:
+                        raise
+                    break
+                came.append((size, flags, sender[0]))
+        self._full = len(came) == MANY
+        sizes, flags_of_each, senders = zip(*came)
+        return self._arrived(sizes, flags_of_each, senders)
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()
-
-    def is_clean(self, place: int, spare: bytearray | None = None) -> None:
-        if spare is not None:
-            self._buffers[place] = spare
-
-    def forget(self) -> None:
-        for buffer in self._buffers:
-            buffer[:] = bytes(len(buffer))

@@ -14,7 +14,6 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._delta import 
     SHARE,
     Delta,
     FollowedPeers,
-    Order,
     delta,
 )
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer
@@ -29,8 +28,7 @@ class Snapshots:
     def __init__(self) -> None:
         self.chance = random.Random(1)
         self.in_order = [Peer(key(number)) for number in range(COUNT)]
-        self.order = Order(self.in_order)
-        self.last = FollowedPeers({peer.public_key: peer for peer in self.in_order})
+        self.last = FollowedPeers.of({peer.public_key: peer for peer in self.in_order})
 
     def take(self, count: int = 5) -> FollowedPeers:
         positions = self.chance.sample(range(COUNT), count)
@@ -38,7 +36,7 @@ class Snapshots:
         after = [peer._replace(rx_bytes=peer.rx_bytes + 1) for peer in before]
         for position, peer in zip(positions, after):
             self.in_order[position] = peer
-        self.last = self.last.followed_by(Delta([], [], before, after, {"rx_bytes"}, positions, self.order))
+        self.last = self.last.followed_by(Delta([], [], before, after, {"rx_bytes"}, positions, self.last.order))
         return self.last
 
 
@@ -98,6 +96,6 @@ def test_a_snapshot_that_came_to_nothing_is_followed_by_another(snapshots: Snaps
     first = snapshots.last
     for _try in range(3):
         changed = first[key(2)]._replace(tx_bytes=9)
-        after = first.followed_by(Delta([], [], [first[key(2)]], [changed], {"tx_bytes"}, [2], snapshots.order))
+        after = first.followed_by(Delta([], [], [first[key(2)]], [changed], {"tx_bytes"}, [2], first.order))
         assert delta(first, after).after == [changed]
         assert (first[key(2)].tx_bytes, after[key(2)].tx_bytes) == (0, 9)

@@ -15,7 +15,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, Layout, layout_of
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._page import Page
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._page import Batch
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import PeerBytes, decode_peer
 from model.host import Host
@@ -27,8 +27,8 @@ PEERS = 60
 PLACE = (None, "wg0")
 
 
-def test_the_pages_of_a_dump_are_freed_without_the_collector() -> None:
-    """A page that led back to itself kept the whole dump until the collector came by: megabytes at each poll."""
+def test_the_batches_of_a_dump_are_freed_without_the_collector() -> None:
+    """One that led back to itself kept the whole dump until the collector came by: megabytes at each poll."""
     host = Host(random.Random(1))
     host.add_interface(None, "wg0", "kernel")
     interface = host.interfaces[PLACE]
@@ -43,11 +43,11 @@ def test_the_pages_of_a_dump_are_freed_without_the_collector() -> None:
             for peer in interface.peers.values():
                 peer.rx += 1
             reader.read()
-        pages = [one for one in gc.get_objects() if isinstance(one, Page)]
+        batches = [one for one in gc.get_objects() if isinstance(one, Batch)]
     finally:
         gc.enable()
         reader.close()
-    assert len(pages) == len(reader._decoder._pages)
+    assert len(batches) == len(reader._decoder._batches)
 
 
 def field(number: int, **changed: bytes) -> bytes:

@@ -21,6 +21,7 @@ OF_FOLLOWING = {
     "_page",
     "_page_changes",
     "_layout",
+    "_pick",
     "_recvmmsg",
     "_reuse",
     "_aside",

@@ -25,7 +25,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink impor
     Netlink,
     attribute,
 )
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import MANY, Recvmmsg
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import FEW, Recvmmsg
 from unit.watching import START, key
 
 FAMILY = 30  # the number that this kernel gave to its family
@@ -234,15 +234,19 @@ class Together(Inbox):
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._buffer = self.buffer(MANY * self.room)
-        self._filled = [0] * MANY
         self._full = False
+        self._received = 0
+        self._make_room(FEW * self.room)
+
+    def _make_room(self, size: int) -> None:
+        self._buffer = self.buffer(size)
+        self._filled = [0] * (size // self.room)
 
     def receive(self) -> Arrived:
         self._note_filled()
         came: list[tuple[int, int, int]] = []
         with memoryview(self._buffer) as view:
-            while len(came) < MANY:
+            while len(came) < len(self._filled):
                 start = len(came) * self.room
                 try:
                     size, _ancillary, flags, sender = self._socket.recvmsg_into([view[start : start + self.room]])
@@ -251,9 +255,16 @@ class Together(Inbox):
                         raise
                     break
                 came.append((size, flags, sender[0]))
-        self._full = len(came) == MANY
+        self._full = len(came) == len(self._filled)
+        self._received += len(came)
         sizes, flags_of_each, senders = zip(*came)
         return self._arrived(sizes, flags_of_each, senders)
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()
+
+    def forget(self) -> None:
+        super().forget()
+        size, self._received = Recvmmsg.next_size(len(self._buffer), self._received), 0
+        if size > len(self._buffer):
+            self._make_room(size)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _errors
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _errors, _page_changes, _pages, _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._listening import ListeningNamespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import ATTEMPTS, GENL_ID_CTRL, GenericNetlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._pages import Pages
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._wire import PeerBytes
 from unit.watching import key
 from unit.wire import (
     FAMILY,
@@ -25,6 +27,7 @@ from unit.wire import (
     device_bytes,
     dump,
     family,
+    more_bytes,
     peer_bytes,
     refusal,
     sockaddr,
@@ -206,6 +209,34 @@ def test_a_counter_that_moved_makes_that_peer_anew_and_no_other(reading: Callabl
 def test_peers_in_another_order_are_the_same_device(reading: Callable[..., Reading]) -> None:
     made = reading(TWO, dump(device_bytes(peer_bytes(2), peer_bytes(1))))
     assert made.read() is made.read()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 40])
+def test_the_second_dump_is_recognised_however_the_first_came(
+    reading: Callable[..., Reading], monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """For the first there is room for few datagrams at once, after it for as many as there were."""
+    decoded, decode_peer = [], _wire.decode_peer
+
+    def decode(raw: PeerBytes, *more: Any) -> Any:
+        decoded.append(raw.key)
+        return decode_peer(raw, *more)
+
+    for module in (_pages, _page_changes):
+        monkeypatch.setattr(module, "decode_peer", decode)
+    followed = []
+    follow = Pages._followed
+    monkeypatch.setattr(Pages, "_followed", lambda *one: followed.append(follow(*one)) or followed[-1])
+    later = [more_bytes(peer_bytes(number)) for number in range(1, count)]
+    moved = [more_bytes(peer_bytes(number, RX_BYTES=struct.pack("=Q", 9000 + number))) for number in range(1, count)]
+    made = reading(
+        dump(device_bytes(peer_bytes(0)), *later),
+        dump(device_bytes(peer_bytes(0, RX_BYTES=struct.pack("=Q", 9000))), *moved),
+    )
+    made.read()
+    assert {peer.rx_bytes for peer in made.read().peers.values()} == {9000 + number for number in range(count)}
+    assert [found is not None for found in followed] == [False, True]
+    assert decoded == [key(number) for number in range(count)]
 
 
 def test_a_device_that_changed_keeps_its_peers(reading: Callable[..., Reading]) -> None:

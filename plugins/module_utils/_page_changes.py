@@ -69,14 +69,15 @@ class PageChanges:
 
     def _add_others(self, page: Page, found: Differences) -> bool:
         """Those of several layouts, or of none."""
-        by_layout: Dict[Optional[Layout], List[Tuple[int, bytes, bytes]]] = {}
-        for difference in zip(*found):
-            by_layout.setdefault(page.plan.layouts[difference[0]], []).append(difference)
-        if not self._take_decoded(page, by_layout.pop(None, ())):
-            return False
-        for layout, some in by_layout.items():
+        by_layout: Dict[Optional[Layout], List[int]] = {}
+        for place, number in enumerate(found[0]):
+            by_layout.setdefault(page.plan.layouts[number], []).append(place)
+        for layout in sorted(by_layout, key=bool):
+            numbers, old, now = map(pick(by_layout[layout]), found)
             if layout is not None:
-                self._wait(layout, page, *zip(*some))
+                self._wait(layout, page, numbers, old, now)
+            elif not self._take_decoded(page, list(zip(numbers, old, now))):
+                return False
         return True
 
     def _wait(

@@ -76,9 +76,9 @@ class Recvmmsg(Inbox):
             self._make_room(1)
             return None
         self._received += count
-        flags_and_bytes = self._flags_and_bytes.unpack_from(self._headers)[: 2 * count]
-        ports = self._ports.unpack_from(self._senders)[:count]
-        return self._arrived(flags_and_bytes[1::2], flags_and_bytes[::2], ports)
+        flags_and_bytes = self._flags_and_bytes.unpack_from(self._headers)
+        ports = self._ports.unpack_from(self._senders)
+        return self._arrived(flags_and_bytes[1 : 2 * count : 2], flags_and_bytes[: 2 * count : 2], ports[:count])
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()

@@ -12,7 +12,7 @@ import struct
 from functools import lru_cache, partial
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ._model import END_OF_TIME, SECOND, Peer
 from ._netlink import ATTRIBUTE_HEADER
@@ -109,26 +109,25 @@ class Layout:
         kinds = set()
         # What changed in none is not read. With the old values put back, nothing may be new.
         moved = _changed(self._endpoint_words, now, old)
-        if moved.of_all:
+        if moved:
             kinds.add("endpoint")
             endpoints = list(chain.from_iterable(self._endpoint.iter_unpack(now)))
             if not self._is_ipv4:
                 known = chain.from_iterable(self._endpoint.iter_unpack(old))
                 endpoints = _decoded(columns[_ENDPOINT], known, endpoints, scope_name)
             columns[_ENDPOINT] = endpoints
-            _put_back(moved, now, old)
+            _put_back(moved)
         if now != old:
             counted, shaken = _changed(self._counter_words, now, old), _changed(self._handshake_words, now, old)
             numbers = list(zip(*self._numbers.iter_unpack(now)))
-            _put_back(counted, now, old)
-            _put_back(shaken, now, old)
+            _put_back(counted + shaken)
             if now != old:
                 return None
             seconds, nanoseconds, columns[_RX], columns[_TX] = self._order(numbers)
-            if shaken.of_all:
+            if shaken:
                 kinds.add("last_handshake_ns")
                 columns[_HANDSHAKE] = _handshakes(seconds, nanoseconds)
-            if counted.of_all:
+            if counted:
                 kinds.update(("rx_bytes", "tx_bytes"))
         return Patched(list(map(_peer, zip(*columns))), kinds) if None not in columns else None
 
@@ -139,17 +138,16 @@ def _words(values: Sequence[_Value], size: int) -> _Words:
     return _Words(form, [slice(one, None, size // word) for one in chain.from_iterable(words)])
 
 
-def _changed(words: _Words, now: bytearray, old: bytes) -> _Words:
-    """Those that are others than the old ones in one of the fields."""
+def _changed(words: _Words, now: bytearray, old: bytes) -> List[Tuple[memoryview, memoryview]]:
+    """Those that are others than the old ones in one of the fields, as they lie there, and the old ones."""
     new_words, old_words = memoryview(now).cast(words.form), memoryview(old).cast(words.form)
-    return _Words(words.form, [word for word in words.of_all if new_words[word] != old_words[word]])
+    all_words = [(new_words[word], old_words[word]) for word in words.of_all]
+    return [(new, old_one) for new, old_one in all_words if new != old_one]
 
 
-def _put_back(words: _Words, now: bytearray, old: bytes) -> None:
-    """The old ones."""
-    new_words, old_words = memoryview(now).cast(words.form), memoryview(old).cast(words.form)
-    for word in words.of_all:
-        new_words[word] = old_words[word]
+def _put_back(changed: List[Tuple[memoryview, memoryview]]) -> None:
+    for new, old in changed:
+        new[:] = old
 
 
 def _cut(values: Sequence[_Value], size: int) -> struct.Struct:

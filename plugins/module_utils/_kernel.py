@@ -55,7 +55,6 @@ class KernelReader:
         self.namespace = namespace
         self.interface = interface
         self._where = "%s%s" % (interface, namespace)
-        self._name = "interface %s" % self._where
         self._request = attribute(WGDEVICE_A_IFNAME, interface.encode() + b"\0")
         self._sleep = sleep
         self._netlink: Optional[GenericNetlink] = None
@@ -70,7 +69,7 @@ class KernelReader:
 
     def read(self) -> Device:
         """The device as it is now, whole. InterfaceGone, or an Unreadable with the reason."""
-        return repeated(self._read_once, self._name, self._sleep)
+        return repeated(self._read_once, "interface %s" % self._where, self._sleep)
 
     def _read_once(self) -> Device:
         try:
@@ -86,7 +85,7 @@ class KernelReader:
 
     def _dump(self) -> List[Datagram]:
         try:
-            netlink = self._netlink if self._netlink is not None and self._family else self._open()
+            netlink = self._open()
             return netlink.dump(self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._decoder.recognise)
         except OSError as error:
             raise self._explain(error) from None

@@ -7,7 +7,8 @@ Most datagrams of a dump are those of the poll before, byte for byte. Of one tha
 were (``_page_changes.py``). Whatever else differs is decoded the plain way (``_wire.py``), peers whose bytes are the same left
 out. Nothing is copied to be kept: what was received stays in its buffer, and the one that held the last dump's is received into.
 
-The bytes are kept without secrets: preshared keys and private keys are replaced by zeros, and compared by a fingerprint.
+The bytes are kept without secrets: preshared and private keys are replaced by zeros. Preshared keys are compared by a fingerprint;
+private ones are not compared, since with another one goes another public key.
 """
 
 from __future__ import annotations

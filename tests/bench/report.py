@@ -85,6 +85,7 @@ def bars(rows: Rows) -> list[Bar]:
                 for peers in (1000, 10_000, 50_000)
                 for figure in rows.ratios(name, OURS, name, f"{peers:,} peers, {share} changed")
             ],
+            sign="<",
         )
         for name in ("nlink 0.19.0", "wgctrl-go")
         for share in ("0%", "1%", "10%")
@@ -99,7 +100,7 @@ def bars(rows: Rows) -> list[Bar]:
         Bar("growth over 10,000 polls, quiet and with 10 % changed", 64, rows.values("memory", "growth"), "KiB"),
         Bar("wg_device_info ÷ ping, one small interface", 1.15, rows.ratios("modules", OURS, "ping", "one small")),
         Bar("source, 1,000 quiet peers, one poll a second", 1, share_of_core, "% of a core"),
-        Bar("events into a queue", 20_000, rows.values("source", "without a state file"), "events/s", at_least=True),
+        Bar("events into a queue", 20_000, rows.values("source", "without a state file"), "events/s", sign="≥"),
         Bar("poll of wireguard-go ÷ bare get, 10,000 peers", 1.5, rows.ratios("userspace", OURS, "bare get", "10,000")),
     ]
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import datetime
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .results import Row, Spread, ratio
 
 OURS = "ours"
+_HOLDS = {"≤": operator.le, "<": operator.lt, "≥": operator.ge}
 
 
 class Bar(NamedTuple):
@@ -19,11 +21,11 @@ class Bar(NamedTuple):
     limit: float
     figures: Sequence[float]
     unit: str = "×"
-    at_least: bool = False
+    sign: str = "≤"  # what stands between a figure and the limit where it holds
 
     @property
     def held(self) -> bool:
-        return all(figure >= self.limit if self.at_least else figure <= self.limit for figure in self.figures)
+        return all(_HOLDS[self.sign](figure, self.limit) for figure in self.figures)
 
 
 class Rows:
@@ -64,10 +66,9 @@ def goals(bars: Sequence[Bar]) -> list[str]:
     """What is to be reached, and what was."""
     lines = ["| measure | bar | reached | |", "|---|---|---|---|"]
     for goal in bars:
-        sign = "≥" if goal.at_least else "≤"
-        figures = ", ".join(f"{figure:,.2f}" if abs(figure) < 100 else f"{figure:,.0f}" for figure in goal.figures)
+        figures = ", ".join(map(number, goal.figures))
         held = ("holds" if goal.held else "does not hold") if goal.figures else "not measured"
-        lines.append(f"| {goal.measure} | {sign} {goal.limit:,} {goal.unit} | {figures} | {held} |")
+        lines.append(f"| {goal.measure} | {goal.sign} {goal.limit:,} {goal.unit} | {figures} | {held} |")
     return lines
 
 

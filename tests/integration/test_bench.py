@@ -31,11 +31,14 @@ def test_a_bar_is_held_against_the_median_of_ratios() -> None:
         Row("userspace", "10,000 peers, quiet", "bare get", [10.0, 20.0, 10.0]),
         Row("userspace", "10,000 peers, quiet", "ours", [12.0, 22.0, 90.0]),
         Row("source", "events into a queue", "without a state file", [19_000.0], "events/s"),
+        Row("wgctrl-go", "1,000 peers, 0% changed", "wgctrl-go", [3.0]),
+        Row("wgctrl-go", "1,000 peers, 0% changed", "ours", [3.0]),
     ]
     bars = {goal.measure: goal for goal in report.bars(Rows(log))}
     assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].figures == [1.2]
     assert bars["poll of wireguard-go ÷ bare get, 10,000 peers"].held
     assert not bars["events into a queue"].held
+    assert not bars["poll ÷ wgctrl-go, 1,000, 10,000 and 50,000 peers, 0% changed"].held, "it is to be below 1"
 
 
 def test_a_fleet_on_paper_is_made_of_what_was_measured() -> None:

@@ -42,7 +42,10 @@ def description(native: bool) -> list[str]:
     )
     kernel = f"Linux {platform.release()}"
     if not native:
-        kernel += ", which has no WireGuard: kernel figures are of a user-mode kernel built from Debian's source"
+        kernel += (
+            ", which has no WireGuard: kernel figures are of a user-mode kernel built from Debian's source, which writes "
+            "netlink attributes as that of such a machine does, without padding"
+        )
     return [
         f"CPU: {cpu}, {os.cpu_count()} cores",
         f"Memory: {memory} GiB",

@@ -58,27 +58,31 @@ class PageChanges:
         for page in pages:
             plan = page.plan
             found = plan.differences(before, buffer, page.start)
-            if plan.usual is not None and plan.others.isdisjoint(found[0]):
+            if not plan.others.isdisjoint(found[0]):
+                left = self._take_others(page, found)
+                if left is None:
+                    return False
+                found = left
+            if plan.usual is not None and found[0]:
                 self._wait(plan.usual, page, *found)
-            elif not self._add_others(page, found):
-                return False
             if self._fields_waiting > AT_ONCE:
                 with _collector.paused():
                     self.finish()
         return True
 
-    def _add_others(self, page: Page, found: Differences) -> bool:
-        """Those of several layouts, or of none."""
-        by_layout: Dict[Optional[Layout], List[int]] = {}
-        for place, number in enumerate(found[0]):
-            by_layout.setdefault(page.plan.layouts[number], []).append(place)
-        for layout in sorted(by_layout, key=bool):
-            numbers, old, now = map(pick(by_layout[layout]), found)
+    def _take_others(self, page: Page, found: Differences) -> Optional[Differences]:
+        """Those that have not the usual layout; what is left then. None where one is beyond its peer."""
+        plan, numbers, old, now = page.plan, list(found[0]), list(found[1]), list(found[2])
+        by_layout: Dict[Optional[Layout], List[Tuple[int, bytes, bytes]]] = {}
+        for place in reversed([place for place, number in enumerate(numbers) if number in plan.others]):
+            number = numbers.pop(place)
+            by_layout.setdefault(plan.layouts[number], []).append((number, old.pop(place), now.pop(place)))
+        for layout, some in by_layout.items():
             if layout is not None:
-                self._wait(layout, page, numbers, old, now)
-            elif not self._take_decoded(page, list(zip(numbers, old, now))):
-                return False
-        return True
+                self._wait(layout, page, *zip(*some))
+            elif not self._take_decoded(page, some):
+                return None
+        return numbers, old, now
 
     def _wait(
         self, layout: Layout, page: Page, numbers: Sequence[int], old: Sequence[bytes], now: Sequence[bytes]

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Type
+from typing import Any, Callable, Dict, Optional, Type
 
-from ._inbox import Arrived, Inbox
+from ._inbox import Inbox
 from ._model import Device, Peer
-from ._netlink import Datagram
+from ._netlink import Answer
 from ._wire import DeviceBytes, decode_peer
 
 # Given the ifindex of the link that was dumped: whether it is up, None where that can't be said. Temporary where it is gone, or
@@ -25,22 +25,22 @@ class Decoder:
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         self._scope_name = scope_name
 
-    def recognise(self, arrived: Arrived) -> Optional[Datagram]:
-        """The datagrams that the last dump had at this place, if those had other values at most.
+    def recognise(self, inbox: Inbox) -> Any:
+        """What came, as it is remembered: what the last dump had at this place, if that had other values at most. Else None.
 
-        ``spare`` of it is what is to be received into from then on, where the buffer was kept. No secret is left in that.
+        No secret is left in the inbox then.
         """
         return None
 
     def abandon(self) -> None:
         """The dump that came in is not to be decoded: there was something wrong with it."""
 
-    def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
+    def device(self, answer: Answer, link: LinkState, **names: Any) -> Device:
         """The device of a whole dump; ``names`` are what the dump does not tell.
 
         MalformedReply, or Temporary, also where it is not the link that has this name by now.
         """
-        found = DeviceBytes((one.data, *message) for one in datagrams for message in one.messages)
+        found = DeviceBytes((one.data, *message) for one in answer for message in one.messages)
         peers: Dict[bytes, Peer] = {}
         for raw in found.peers(peers):
             peers[raw.key] = decode_peer(raw, self._scope_name)[0]

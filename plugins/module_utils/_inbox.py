@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import socket
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Tuple
 
 RECEIVE_BUFFER = 64 * 1024  # bytes; a dump message grows to at most 32 KiB, and a smaller buffer truncates it
 MSG_TRUNC, MSG_DONTWAIT = (
@@ -25,78 +25,51 @@ class Shape(NamedTuple):
     senders: Tuple[int, ...]
 
 
-class Arrived(NamedTuple):
-    """Datagrams that came with one call, each ``room`` bytes behind the one before."""
-
-    buffer: bytearray
-    shape: Shape
-
-
 class Inbox:
     """Receives one datagram after the other, into one buffer: what is received and recognised is never copied.
+
+    What came last is in ``buffer``, each datagram ``room`` bytes behind the one before, and ``shape`` describes it. Whoever is
+    done with it erases it, where it may hold a secret.
 
     ``Recvmmsg`` (``_recvmmsg.py``) is the one for who reads on and on.
     """
 
     room = RECEIVE_BUFFER
+    shape: Shape
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._buffer = self.buffer(self.room)
-        self._filled = [0]  # bytes that hold secrets, for each datagram, before what came last
-        self._last: Tuple[int, ...] = ()  # bytes of that; nothing where it holds no secret
+        self.buffer = self.new_buffer(self.room)
 
-    def receive(self) -> Arrived:
+    def receive(self) -> None:
         """What is there, one at least; it is valid until the next call. BlockingIOError after the socket's time-out."""
-        self._note_filled()
-        size, _ancillary, flags, sender = self._socket.recvmsg_into([self._buffer])
-        return self._arrived((size,), (flags,), (sender[0],))
-
-    def _arrived(self, sizes: Tuple[int, ...], flags: Tuple[int, ...], senders: Tuple[int, ...]) -> Arrived:
-        self._last = sizes
-        return Arrived(self._buffer, Shape(len(self._buffer), sizes, flags, senders))
+        size, _ancillary, flags, sender = self._socket.recvmsg_into([self.buffer])
+        self.shape = Shape(len(self.buffer), (size,), (flags,), (sender[0],))
 
     def is_empty(self) -> bool:
         """Whether nothing more is there."""
         try:
-            self._socket.recv_into(self._buffer, 1, MSG_DONTWAIT)
+            self._socket.recv_into(self.buffer, 1, MSG_DONTWAIT)
         except BlockingIOError:
             return True
         return False
 
-    def is_clean(self, spare: Optional[bytearray] = None) -> None:
-        """What came at the last call holds no secret any more.
+    def erase(self) -> None:
+        """What came last is zeros from now on."""
+        with memoryview(self.buffer) as view:
+            for number, size in enumerate(self.shape.sizes):
+                start = number * self.room
+                view[start : start + size] = _ZEROS[:size]
 
-        With ``spare``, a clean buffer of this inbox and as large, the buffer is taken away: that is received into from then on.
-        """
-        self._last = ()
-        if spare is not None:
-            self._buffer = spare
+    def exchange(self, spare: bytearray) -> None:
+        """The buffer is taken away; into that one, of this inbox and as large, is received from now on."""
+        self.buffer = spare
+
+    def make_room(self, count: int) -> int:
+        """For a dump of so many datagrams, where none has begun; bytes of the buffer then."""
+        return len(self.buffer)
 
     @classmethod
-    def buffer(cls, size: int) -> bytearray:
+    def new_buffer(cls, size: int) -> bytearray:
         """One to receive into."""
         return bytearray(size)
-
-    @classmethod
-    def next_size(cls, size: int, count: int) -> int:
-        """Bytes of the buffer that a dump is received into, after one of so many datagrams and a buffer of that size."""
-        return size
-
-    def forget(self) -> None:
-        """Empties the buffer, as far as it was written to: it held keys. With it a dump ends."""
-        self._note_filled()
-        if any(self._filled):
-            for number, size in enumerate(self._filled):
-                erase(self._buffer, number * self.room, size)
-            self._filled = [0] * len(self._filled)
-
-    def _note_filled(self) -> None:
-        if self._last:
-            self._filled[: len(self._last)] = map(max, self._filled, self._last)
-            self._last = ()
-
-
-def erase(buffer: bytearray, start: int, size: int) -> None:
-    with memoryview(buffer) as view:
-        view[start : start + size] = _ZEROS[:size]

@@ -9,12 +9,11 @@ import errno
 import os
 import time
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Type
+from typing import Callable, NamedTuple, Optional, Type
 
 from ._decoder import Decoder
 from ._errors import (
     InterfaceGone,
-    MalformedReply,
     NoKernelModule,
     NoPrivilege,
     NotWireGuard,
@@ -22,7 +21,7 @@ from ._errors import (
     Unreadable,
 )
 from ._model import KERNEL, Device
-from ._netlink import TEMPORARY_ERRORS, Datagram, GenericNetlink, attribute, repeated
+from ._netlink import TEMPORARY_ERRORS, Answer, GenericNetlink, attribute, repeated
 from ._netns import Namespace
 
 FAMILY = "wireguard"
@@ -73,17 +72,14 @@ class KernelReader:
 
     def _read_once(self) -> Device:
         try:
-            datagrams = self._dump()
-            if not any(datagram.messages for datagram in datagrams):
-                raise MalformedReply("The kernel's answer about interface %s is empty" % self._where)
-            return self._decoder.device(datagrams, self._up, interface=self.interface, netns=self.namespace.netns)
+            return self._decoder.device(self._dump(), self._up, interface=self.interface, netns=self.namespace.netns)
         except BaseException:
             # A fresh socket next time: closing ends the dump, and a stale answer can't be mistaken for the next.
             self.close()
             self._decoder.abandon()
             raise
 
-    def _dump(self) -> List[Datagram]:
+    def _dump(self) -> Answer:
         try:
             netlink = self._open()
             return netlink.dump(self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._decoder.recognise)

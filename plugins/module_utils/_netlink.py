@@ -14,10 +14,11 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, Type, TypeVar
+from itertools import count
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar
 
 from ._errors import MalformedReply, Temporary
-from ._inbox import MSG_TRUNC, Arrived, Inbox
+from ._inbox import MSG_TRUNC, Inbox
 
 NETLINK_GENERIC = 16
 RECEIVE_TIMEOUT = 5.0  # seconds for one datagram: the kernel answers at once, but may wait for the RTNL lock
@@ -47,23 +48,21 @@ Attribute = Tuple[int, int, int]  # type, first byte, byte after the last
 
 
 class Datagram(NamedTuple):
-    """One datagram of an answer, or several that were recognised.
-
-    ``messages`` are (first byte of the attributes, byte after the last).
-    """
+    """One datagram of an answer. ``messages`` are (first byte of the attributes, byte after the last)."""
 
     data: bytes
     messages: Tuple[Tuple[int, int], ...]
     ends: bool  # whether the answer ends with it
-    known: Any = None  # what they were recognised as
-    spare: Optional[bytearray] = None  # in place of the buffer that they are in, which is not to be written to any more
 
 
 Result = TypeVar("Result")
 Socket = TypeVar("Socket", bound="Netlink")
 
-# Given what came of an answer, call by call. Of what is recognised no secret is left there.
-Recognise = Callable[[Arrived], Optional[Datagram]]
+# An answer: datagrams, and in the place of some what they were recognised as, which says as they do whether the answer ``ends``.
+Answer = List[Any]
+
+# Given what came of an answer, call by call; None where it is not known. Of what is recognised no secret is left in the inbox.
+Recognise = Callable[[Inbox], Any]
 
 
 def attributes(buffer: bytes, start: int, stop: int) -> Iterator[Attribute]:
@@ -132,80 +131,62 @@ class Netlink:
     def close(self) -> None:
         self._socket.close()
 
-    def request_dump(
-        self, kind: int, body: bytes, answer: int, recognise: Optional[Recognise] = None
-    ) -> List[Datagram]:
+    def request_dump(self, kind: int, body: bytes, answer: int, recognise: Optional[Recognise] = None) -> Answer:
         """A dump, whole: ``kind`` and ``answer`` are the types of the request and of the messages that answer it.
 
         ``recognise`` is given the datagrams as they come: what it knows is not looked into again. Raises OSError with the
         kernel's errno, Temporary where the answer is not whole, MalformedReply.
         """
         self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
-        try:
-            datagrams = list(self._receive(answer, recognise))
-            # What came behind an end would be taken for a part of the next answer: all requests have one sequence number.
-            if not self._inbox.is_empty():
-                raise Temporary(BEHIND_ITS_END)
-            return datagrams
-        finally:
-            self._inbox.forget()
+        whole = self._receive(answer, recognise)
+        # What came behind an end would be taken for a part of the next answer: all requests have one sequence number.
+        if not self._inbox.is_empty():
+            raise Temporary(BEHIND_ITS_END)
+        return whole
 
     def _send(self, kind: int, flags: int, body: bytes) -> None:
         header = MESSAGE_HEADER.pack(MESSAGE_HEADER.size + len(body), kind, flags, self._sequence, self._port)
         self._socket.send(header + body)
 
-    def _receive(self, answer: int, recognise: Optional[Recognise] = None) -> Iterator[Datagram]:
-        """Datagrams of the current request up to its end: DONE, or the error message that acknowledges it."""
-        deadline = 0.0
-        count = received = idle = 0
-        ended = False
-        while not ended:
-            arrived = self._arrived()
-            sizes = arrived.shape.sizes
-            count, before = count + len(sizes), count
-            received += sum(sizes)
-            late = False
-            if count // 32 > before // 32:
-                # Most answers are shorter, and some kernels take long to tell the time.
-                now = time.monotonic()
-                deadline = deadline or now + DUMP_TIMEOUT
-                late = now > deadline
-            if received > DUMP_BYTES or late:
-                raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
-            known = recognise(arrived) if recognise is not None else None
-            if known is not None:
-                self._inbox.is_clean(known.spare)
-                ended = known.ends
-                yield known
-                continue
-            for data in self._each(arrived):
-                if ended:
-                    raise Temporary(BEHIND_ITS_END)
-                datagram = self._datagram(data, answer)
-                for start, stop in datagram.messages:
-                    idle = idle + 1 if start == stop else 0
-                    if idle >= DUMP_IDLE_MESSAGES:
-                        raise MalformedReply("The kernel's answer goes on without saying anything")
-                ended = datagram.ends
-                yield datagram
+    def _receive(self, answer: int, recognise: Optional[Recognise] = None) -> Answer:
+        """The answer to the current request up to its end: DONE, or the error message that acknowledges it."""
+        inbox = self._inbox
+        whole: Answer = []
+        bounds: Optional[_Bounds] = None
+        while not whole or not whole[-1].ends:
+            try:
+                inbox.receive()
+            except BlockingIOError:
+                raise Temporary("The kernel did not answer within %g s" % RECEIVE_TIMEOUT) from None
+            known = None
+            try:
+                known = recognise(inbox) if recognise is not None else None
+                if known is None:
+                    bounds = bounds or _Bounds()
+                    self._take(answer, whole, bounds)
+                else:
+                    whole.append(known)
+            finally:
+                if known is None:
+                    inbox.erase()
+        return whole
 
-    def _each(self, arrived: Arrived) -> Iterator[bytes]:
-        """The datagrams that came together, of which none is doubtful by itself."""
-        buffer, shape = arrived
-        room = self._inbox.room
-        with memoryview(buffer) as view:
-            for number, (size, flags, sender) in enumerate(zip(*shape[1:])):
+    def _take(self, answer: int, whole: Answer, bounds: _Bounds) -> None:
+        """Adds the datagrams that came, where none of them is doubtful."""
+        inbox = self._inbox
+        shape = inbox.shape
+        bounds.add(shape.sizes)
+        with memoryview(inbox.buffer) as view:
+            for start, size, flags, sender in zip(count(step=inbox.room), shape.sizes, shape.flags, shape.senders):
                 if sender != 0:
                     raise Temporary("A message of process %d came in place of the kernel's answer" % sender)
                 if flags & MSG_TRUNC:
-                    raise Temporary("The kernel's answer did not fit into %d bytes" % room)
-                yield bytes(view[number * room : number * room + size])
-
-    def _arrived(self) -> Arrived:
-        try:
-            return self._inbox.receive()
-        except BlockingIOError:
-            raise Temporary("The kernel did not answer within %g s" % RECEIVE_TIMEOUT) from None
+                    raise Temporary("The kernel's answer did not fit into %d bytes" % inbox.room)
+                if whole and whole[-1].ends:
+                    raise Temporary(BEHIND_ITS_END)
+                datagram = self._datagram(bytes(view[start : start + size]), answer)
+                bounds.add_messages(datagram.messages)
+                whole.append(datagram)
 
     def _datagram(self, data: bytes, answer: int) -> Datagram:
         messages: List[Tuple[int, int]] = []
@@ -243,6 +224,34 @@ class Netlink:
             offset += (length + 3) & ~3
 
 
+class _Bounds:
+    """What an answer may take: of what is recognised there is never more than there was of the last one."""
+
+    def __init__(self) -> None:
+        self._datagrams = self._bytes = self._idle = 0
+        self._deadline = 0.0
+
+    def add(self, sizes: Sequence[int]) -> None:
+        """Of datagrams. Temporary where it is too much."""
+        before, self._datagrams = self._datagrams, self._datagrams + len(sizes)
+        self._bytes += sum(sizes)
+        late = False
+        if self._datagrams // 32 > before // 32:
+            # Most answers are shorter, and some kernels take long to tell the time.
+            now = time.monotonic()
+            self._deadline = self._deadline or now + DUMP_TIMEOUT
+            late = now > self._deadline
+        if self._bytes > DUMP_BYTES or late:
+            raise Temporary("The kernel's answer did not end within %d s or %d bytes" % (DUMP_TIMEOUT, DUMP_BYTES))
+
+    def add_messages(self, messages: Sequence[Tuple[int, int]]) -> None:
+        """MalformedReply where too many say nothing, one after the other."""
+        for start, stop in messages:
+            self._idle = self._idle + 1 if start == stop else 0
+            if self._idle >= DUMP_IDLE_MESSAGES:
+                raise MalformedReply("The kernel's answer goes on without saying anything")
+
+
 class GenericNetlink(Netlink):
     """A socket for the families of generic netlink, of which WireGuard is one (genetlink(7))."""
 
@@ -257,9 +266,7 @@ class GenericNetlink(Netlink):
         """
         request = attribute(CTRL_ATTR_FAMILY_NAME, name.encode("ascii") + b"\0")
         self._send(GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_ACK, GENERIC_HEADER.pack(CTRL_CMD_GETFAMILY, 1, 0) + request)
-        datagrams = list(self._receive(GENL_ID_CTRL))
-        self._inbox.forget()
-        for datagram in datagrams:
+        for datagram in self._receive(GENL_ID_CTRL):
             for start, stop in datagram.messages:
                 for kind, first, last in attributes(datagram.data, start, stop):
                     if kind == CTRL_ATTR_FAMILY_ID and last - first == 2:
@@ -269,7 +276,7 @@ class GenericNetlink(Netlink):
 
     def dump(
         self, family: int, command: int, version: int, request: bytes, recognise: Optional[Recognise] = None
-    ) -> List[Datagram]:
+    ) -> Answer:
         """``request_dump`` of a command of a family."""
         return self.request_dump(family, GENERIC_HEADER.pack(command, version, 0) + request, family, recognise)
 

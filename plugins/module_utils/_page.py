@@ -105,13 +105,12 @@ class Page(NamedTuple):
 class Batch:
     """Datagrams that came with one call: their bytes without secrets, as they arrived, and a page for each.
 
-    ``secrets`` are their places in the buffer, ``messages`` those of what the kernel says.
+    ``ends``: whether the dump does, with them. ``secrets`` are their places in the buffer.
     """
 
     __slots__ = (
         "shape",
         "pages",
-        "messages",
         "ends",
         "secrets",
         "buffer",
@@ -134,9 +133,6 @@ class Batch:
         self.shape = shape
         self.pages = pages
         self.ends = datagrams[-1].ends
-        self.messages = tuple(
-            (page.start + start, page.start + stop) for page in pages for start, stop in page.messages
-        )
         for page, datagram in zip(pages, datagrams):
             buffer[page.start : page.stop] = datagram.data
         self._starts = [page.start for page in pages]

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 from itertools import chain
 from operator import is_
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 from . import _collector
 from ._decoder import Decoder, LinkState
 from ._delta import Delta, FollowedPeers
 from ._fingerprint import fingerprint
-from ._inbox import Arrived, Shape
+from ._inbox import Inbox, Shape
 from ._layout import HEADER
 from ._model import Device, Peer
-from ._netlink import Datagram
+from ._netlink import Answer, Datagram
 from ._page import Batch, Cut, Field, Page, Plan
 from ._page_changes import PageChanges
 from ._recvmmsg import Recvmmsg
@@ -58,6 +58,8 @@ class Pages(Decoder):
 
     inbox = Recvmmsg
 
+    _comes_by: Inbox  # the dump that comes in
+
     def __init__(self, scope_name: Callable[[int], str]) -> None:
         super().__init__(scope_name)
         self._batches: List[Optional[Batch]] = []  # None: not to be kept
@@ -79,42 +81,41 @@ class Pages(Decoder):
             self._batches[number] = None
         self._begin()
 
-    def recognise(self, arrived: Arrived) -> Optional[Datagram]:
-        number = len(self._shapes)
-        self._shapes.append(arrived.shape)
+    def recognise(self, inbox: Inbox) -> Optional[Batch]:
+        self._comes_by = inbox
+        number, shape, buffer = len(self._shapes), inbox.shape, inbox.buffer
+        self._shapes.append(shape)
         batch = self._batches[number] if self._is_known and number < len(self._batches) else None
         # Behind what was not recognised nothing is: all is decoded the plain way, and the buffer has secrets.
-        self._is_known = batch is not None and arrived.shape == batch.shape
+        self._is_known = batch is not None and shape == batch.shape
         if batch is None or not self._is_known:
             return None
-        buffer = arrived.buffer
         if batch.secrets:
             self._secrets[number] = secrets = batch.take_secrets(buffer)
             if not batch.has_these(secrets):
                 self._give_back(number, batch, buffer)
                 return None
-        spare = None
         pages = batch.changed(buffer)
         if pages:
             if not self._changes.add(batch, pages, buffer):
                 self._give_back(number, batch, buffer)
                 return None
-            spare = batch.buffer
+            inbox.exchange(batch.buffer)
             batch.take(buffer)
             self._changes.batches.append(number)
-        return Datagram(batch.buffer, batch.messages, batch.ends, batch, spare)  # type: ignore[arg-type]
+        return batch
 
     def _give_back(self, number: int, batch: Batch, buffer: bytearray) -> None:
         """The secrets that were taken out of a buffer, for who decodes it."""
         self._is_known = False
         batch.put_secrets(buffer, self._secrets.pop(number, ()))
 
-    def device(self, datagrams: List[Datagram], link: LinkState, **names: Any) -> Device:
+    def device(self, answer: Answer, link: LinkState, **names: Any) -> Device:
         """Last poll's objects where they still hold. After an error the device in memory is as it was. Empties the list."""
-        found = self._followed(datagrams)
+        found = self._followed(answer)
         if found is None:
             with _collector.paused():
-                found = self._decoded(datagrams)
+                found = self._decoded(answer)
         elif self._size > self._room:
             self._keep_room()
         before, up = self._device, link(found.device.ifindex)
@@ -137,11 +138,10 @@ class Pages(Decoder):
         self._room = self._size
         bytes(min(2 * self._size, 31 << 20))  # touches no memory
 
-    def _followed(self, datagrams: List[Datagram]) -> Optional[_Outcome]:
+    def _followed(self, answer: Answer) -> Optional[_Outcome]:
         """Where each datagram is as before but for values in the same places; None where one is not."""
         device, changes = self._device, self._changes
-        known = [one.known for one in datagrams]
-        if device is None or None in known or known != self._batches:
+        if device is None or answer != self._batches:
             return None
         changes.finish()
         if changes.unread:
@@ -152,10 +152,10 @@ class Pages(Decoder):
             peers = peers.followed_by(changed)
         return _Outcome(device, peers, bool(changes.after), self._batches)
 
-    def _decoded(self, datagrams: List[Datagram]) -> _Outcome:
+    def _decoded(self, answer: Answer) -> _Outcome:
         """The plain way."""
-        whole = list(chain.from_iterable([self._whole(number, one) for number, one in enumerate(datagrams)]))
-        datagrams.clear()
+        whole = list(chain.from_iterable([self._whole(number, part) for number, part in enumerate(answer)]))
+        answer.clear()
         found = DeviceBytes((one.data, *message) for one in whole for message in one.messages)
         known = self._known()
         before = after = self._snapshot
@@ -205,7 +205,7 @@ class Pages(Decoder):
                 private_keys += [start + at for at in cut.private_keys]
                 first += begin_in[id(one.data)]
             if unusual.isdisjoint(id(one.data) for one in some):
-                room = self.inbox.buffer(shape.buffer)
+                room = self.inbox.new_buffer(shape.buffer)
                 batches.append(Batch(shape, pages, some, room, preshared_keys, private_keys))
             else:
                 batches.append(None)
@@ -215,18 +215,15 @@ class Pages(Decoder):
         return _Outcome(found.device(), after, changed, batches)
 
     def _next_shapes(self) -> List[Shape]:
-        """Of what will come, if it is as much as came: after the first dump there may be more room."""
+        """Of what will come, if it is as much as came: there may be more room for it."""
         each = [one for shape in self._shapes for one in zip(*shape[1:])]
-        size = self.inbox.next_size(self._shapes[-1].buffer, len(each))
+        size = self._comes_by.make_room(len(each))
         count = size // self.inbox.room
         return [Shape(size, *zip(*each[first : first + count])) for first in range(0, len(each), count)]
 
-    def _whole(self, number: int, datagram: Datagram) -> List[Datagram]:
+    def _whole(self, number: int, part: Union[Datagram, Batch]) -> List[Datagram]:
         """Each that came, with the secrets that were taken out of it."""
-        batch: Optional[Batch] = datagram.known
-        if batch is None:
-            return [datagram]
-        return batch.datagrams(self._secrets.get(number, ()))
+        return part.datagrams(self._secrets.get(number, ())) if isinstance(part, Batch) else [part]
 
     def _known(self) -> Dict[bytes, _Known]:
         """The peers of the last dump that stand in one block each, with its bytes, as far as these are not this dump's yet."""

@@ -13,9 +13,9 @@ import errno
 import os
 import socket
 import struct
-from typing import Any, Optional
+from typing import Any
 
-from ._inbox import Arrived, Inbox
+from ._inbox import Inbox, Shape
 
 try:
     import ctypes
@@ -47,60 +47,62 @@ class _Buffer(bytearray):
 
 
 class Recvmmsg(Inbox):
-    """Receives what is there of a dump, as far as its buffer has room: for as many as the dumps before had."""
+    """Receives what is there of a dump, as far as its buffer has room."""
 
     room = 32 * 1024  # bytes, as many as datagrams of a dump grow to: the kernel makes none that would not go into it
 
-    _buffer: _Buffer
+    buffer: _Buffer
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self._call = _find_call()
         self._may = self._call is not None  # some sandboxes know the calls of the standard library only
         self._full = not self._may  # whether the last call might have left something
-        self._received = 0  # datagrams of this dump
         if self._may:
-            self._make_room(FEW)
+            self._begin(FEW)
 
-    def receive(self) -> Arrived:
-        return (self._may and self._receive_together()) or super().receive()
-
-    def _receive_together(self) -> Optional[Arrived]:
-        """None where the call may not be made here."""
-        self._note_filled()
-        if self._buffer is not self._told_of:
-            self._tell_of_buffer()
-        count = self._receive_some()
-        self._full = count in (0, self._count)
-        if not count:
-            self._make_room(1)
-            return None
-        self._received += count
-        flags_and_bytes = self._flags_and_bytes.unpack_from(self._headers)
-        ports = self._ports.unpack_from(self._senders)
-        return self._arrived(flags_and_bytes[1 : 2 * count : 2], flags_and_bytes[: 2 * count : 2], ports[:count])
+    def receive(self) -> None:
+        if not (self._may and self._receive_together()):
+            super().receive()
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()
 
-    @classmethod
-    def buffer(cls, size: int) -> bytearray:
-        return _Buffer(size, cls.room)
+    def exchange(self, spare: bytearray) -> None:
+        self.buffer = spare  # type: ignore[assignment]
+        if self._may:
+            self._vectors[:] = self.buffer.vectors
+
+    def make_room(self, count: int) -> int:
+        """Such that one call receives it and sees that no more is there, up to ``MANY``."""
+        size = self.enough(len(self.buffer), count)
+        if self._may and size > len(self.buffer):
+            self._begin(size // self.room)
+        return len(self.buffer)
 
     @classmethod
-    def next_size(cls, size: int, count: int) -> int:
-        """Such that one call receives what there was and sees that no more is there, up to so many."""
-        if size == cls.room:
-            return size  # they come one by one
+    def enough(cls, size: int, count: int) -> int:
+        """Bytes of a buffer for so many datagrams and one more, up to ``MANY``; none smaller than there is."""
         while size <= count * cls.room and size < MANY * cls.room:
             size *= 2
         return size
 
-    def forget(self) -> None:
-        super().forget()
-        size, self._received = self.next_size(len(self._buffer), self._received), 0
-        if size > len(self._buffer):
-            self._make_room(size // self.room)
+    @classmethod
+    def new_buffer(cls, size: int) -> bytearray:
+        return _Buffer(size, cls.room)
+
+    def _receive_together(self) -> bool:
+        """Whether the call may be made here."""
+        count = self._receive_some()
+        self._full = count in (0, self._count)
+        if not count:
+            self._begin(1)
+            return False
+        flags_and_bytes = self._flags_and_bytes.unpack_from(self._headers)
+        ports = self._ports.unpack_from(self._senders)
+        last = 2 * count
+        self.shape = Shape(len(self.buffer), flags_and_bytes[1:last:2], flags_and_bytes[:last:2], ports[:count])
+        return True
 
     def _receive_some(self) -> int:
         """How many; 0 where the call may not be made here."""
@@ -116,15 +118,12 @@ class Recvmmsg(Inbox):
             if error != errno.EINTR:  # else Python runs its handlers of signals before the next call (PEP 475)
                 raise OSError(error, os.strerror(error))
 
-    def _make_room(self, count: int) -> None:
-        """For so many datagrams. Nothing of what came before is valid then."""
-        super().forget()
+    def _begin(self, count: int) -> None:
+        """With room for so many datagrams."""
         self._count = count
-        self._filled = [0] * count
-        self._buffer = _Buffer(count * self.room, self.room)
+        self.buffer = _Buffer(count * self.room, self.room)
         self._senders = bytearray(count * SOCKADDR_NL.size)
-        self._vectors = bytearray(count * IOVEC.size)
-        self._tell_of_buffer()
+        self._vectors = bytearray(self.buffer.vectors)
         senders, vectors = _address(self._senders), _address(self._vectors)
         self._headers = bytearray()
         for number in range(count):
@@ -133,10 +132,6 @@ class Recvmmsg(Inbox):
         self._address_of_headers = _address(self._headers)
         self._flags_and_bytes = struct.Struct("=" + count * FLAGS_AND_BYTES)
         self._ports = struct.Struct("=" + count * PORT)
-
-    def _tell_of_buffer(self) -> None:
-        self._vectors[:] = self._buffer.vectors
-        self._told_of = self._buffer
 
 
 def _find_call() -> Any:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import attributes
 
@@ -108,50 +108,37 @@ def rewrite(reader: Any) -> RewrittenDump:
     if netlink is None:
         raise RuntimeError("the reader has no open socket")
     between = Rewriting(netlink._inbox)
-    netlink._inbox = between
     for _number in range(GROWN):
+        between.recording.clear()
         reader.read()
     between.dump = RewrittenDump(between.recording)
     return between.dump
 
 
-class Rewriting(Inbox):
-    """Stands for a reader's inbox. What is received is what ``dump`` has at that place, once there is one."""
+class Rewriting:
+    """Between an inbox and whoever receives by it: what came becomes what ``dump`` has at that place, once there is one."""
 
     def __init__(self, inbox: Inbox) -> None:
-        """Takes its place; it is the one that receives."""
         self._inbox = inbox
-        self.room = inbox.room
+        self._receive = inbox.receive
+        inbox.receive = self.receive  # type: ignore[method-assign]
         self.recording: list[bytes] = []
         self.dump: RewrittenDump | None = None
         self._number = 0  # of the next datagram
-        self._begins = True
 
-    def receive(self) -> Arrived:
-        if self._begins:
-            self._begins, self._number = False, 0
-            self.recording.clear()
-        arrived = self._inbox.receive()
-        for place, size in enumerate(arrived.shape.sizes):
-            self._rewrite(arrived.buffer, place * self.room, size)
-        return arrived
-
-    def is_empty(self) -> bool:
-        return self._inbox.is_empty()
-
-    def is_clean(self, spare: bytearray | None = None) -> None:
-        self._inbox.is_clean(spare)
-
-    def forget(self) -> None:
-        self._begins = True
-        self._inbox.forget()
+    def receive(self) -> None:
+        self._receive()
+        for place, size in enumerate(self._inbox.shape.sizes):
+            self._rewrite(self._inbox.buffer, place * self._inbox.room, size)
 
     def _rewrite(self, buffer: bytearray, start: int, size: int) -> None:
         if self.dump is None:
             self.recording.append(bytes(memoryview(buffer)[start : start + size]))
             return
-        datagram = self.dump.datagrams[self._number]
-        if len(datagram) != size:
-            raise RuntimeError(f"the kernel's answer has {size} bytes where {len(datagram)} were recorded")
-        buffer[start : start + size] = datagram
-        self._number += 1
+        datagrams = self.dump.datagrams
+        if len(datagrams[self._number]) != size:
+            raise RuntimeError(
+                f"the kernel's answer has {size} bytes where {len(datagrams[self._number])} were recorded"
+            )
+        buffer[start : start + size] = datagrams[self._number]
+        self._number = (self._number + 1) % len(datagrams)

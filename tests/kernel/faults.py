@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._clock import Clock
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import Temporary
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND, encode_key
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     GENERIC_HEADER,
@@ -100,17 +100,16 @@ class Dumps:
                 self._take_the_rest(netlink)
                 raise
 
-        def watched_receive(inbox: Inbox) -> Arrived:
-            arrived = receive(inbox)
-            (size,) = arrived.shape.sizes
-            if self.pages and (keys := _peers_in(bytes(arrived.buffer[:size]))):
+        def watched_receive(inbox: Inbox) -> None:
+            receive(inbox)
+            (size,) = inbox.shape.sizes
+            if self.pages and (keys := _peers_in(bytes(inbox.buffer[:size]))):
                 self.pages[-1].append(keys)
                 self.between(len(self.pages[-1]))
-            return arrived
 
         monkeypatch.setattr(GenericNetlink, "dump", watched_dump)
         # A batch is one call into the kernel: nobody gets between its pages.
-        for name in ("receive", "is_empty", "is_clean", "forget"):
+        for name in ("receive", "is_empty", "exchange", "make_room"):
             monkeypatch.setattr(Recvmmsg, name, getattr(Inbox, name))
         for kind in (Inbox, Recvmmsg):
             monkeypatch.setattr(kind, "receive", watched_receive)

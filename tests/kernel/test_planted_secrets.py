@@ -19,7 +19,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlin
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import WireGuardError
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._following import FOLLOWING
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._gather import GatherOptions, gather
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netns import Namespace
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._reader import InterfaceReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._recvmmsg import Recvmmsg
@@ -49,15 +49,16 @@ def spoil_received(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> li
     def spoil(kind: type[Inbox]) -> None:
         receive = kind.receive
 
-        def spoiled(inbox: Inbox) -> Arrived:
-            buffer, shape = receive(inbox)
-            sizes = []
-            for start, size in zip(range(0, len(buffer), inbox.room), shape.sizes):
+        def spoiled(inbox: Inbox) -> None:
+            receive(inbox)
+            buffer, sizes = inbox.buffer, []
+            for start, size in zip(range(0, len(buffer), inbox.room), inbox.shape.sizes):
                 said.append(bytes(buffer[start : start + size]))
                 arrives = chance.choice(mutate.OF_DATAGRAM)(chance, said[-1])[: inbox.room]
+                buffer[start : start + size] = bytes(size)
                 buffer[start : start + len(arrives)] = arrives
                 sizes.append(len(arrives))
-            return Arrived(buffer, shape._replace(sizes=tuple(sizes)))
+            inbox.shape = inbox.shape._replace(sizes=tuple(sizes))
 
         monkeypatch.setattr(kind, "receive", spoiled)
 

@@ -11,7 +11,7 @@ import struct
 from typing import Any, Callable, NamedTuple, Sequence, TypeVar, Union
 
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
-from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Arrived, Inbox
+from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Inbox, Shape
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import SECOND
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_ATTR_FAMILY_ID,
@@ -235,19 +235,12 @@ class Together(Inbox):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self._full = False
-        self._received = 0
-        self._make_room(FEW * self.room)
+        self.buffer = self.new_buffer(FEW * self.room)
 
-    def _make_room(self, size: int) -> None:
-        self._buffer = self.buffer(size)
-        self._filled = [0] * (size // self.room)
-
-    def receive(self) -> Arrived:
-        self._note_filled()
+    def receive(self) -> None:
         came: list[tuple[int, int, int]] = []
-        with memoryview(self._buffer) as view:
-            while len(came) < len(self._filled):
-                start = len(came) * self.room
+        with memoryview(self.buffer) as view:
+            for start in range(0, len(view), self.room):
                 try:
                     size, _ancillary, flags, sender = self._socket.recvmsg_into([view[start : start + self.room]])
                 except BlockingIOError:
@@ -255,16 +248,14 @@ class Together(Inbox):
                         raise
                     break
                 came.append((size, flags, sender[0]))
-        self._full = len(came) == len(self._filled)
-        self._received += len(came)
-        sizes, flags_of_each, senders = zip(*came)
-        return self._arrived(sizes, flags_of_each, senders)
+        self._full = len(came) * self.room == len(self.buffer)
+        self.shape = Shape(len(self.buffer), *zip(*came))
 
     def is_empty(self) -> bool:
         return not self._full or super().is_empty()
 
-    def forget(self) -> None:
-        super().forget()
-        size, self._received = Recvmmsg.next_size(len(self._buffer), self._received), 0
-        if size > len(self._buffer):
-            self._make_room(size)
+    def make_room(self, count: int) -> int:
+        size = Recvmmsg.enough(len(self.buffer), count)
+        if size > len(self.buffer):
+            self.buffer = self.new_buffer(size)
+        return size

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from contextlib import suppress
+from typing import NamedTuple
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
@@ -159,6 +161,55 @@ def test_an_answer_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_netlink, "DUMP_BYTES", 1000)
     with pytest.raises(Temporary, match="did not end within .* 1000 bytes"):
         dumped(lambda frame: [frame.generic(BODY)] * 100)
+
+
+# --- what is left of it
+
+
+@pytest.mark.parametrize("inbox", [Inbox, Together])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        dump(BODY, BODY, BODY),
+        lambda frame: [frame.generic(BODY), frame.done(), frame.generic(BODY)],
+        lambda frame: [Datagram(frame.generic(BODY), flags=socket.MSG_TRUNC), frame.done()],
+        lambda frame: [frame.generic(BODY), frame.generic(BODY)[:-1]],
+    ],
+    ids=["whole", "more behind its end", "doubtful", "broken"],
+)
+def test_nothing_of_an_answer_is_left_where_it_was_received(answer: Answer, inbox: type[Inbox]) -> None:
+    netlink = Kernel(answer).open(inbox)
+    with suppress(Temporary, MalformedReply):
+        netlink.dump(FAMILY, 0, 1, b"")
+    assert BODY not in netlink._inbox.buffer
+
+
+@pytest.mark.parametrize("inbox", [Inbox, Together])
+def test_nor_where_it_could_not_be_looked_at(inbox: type[Inbox]) -> None:
+    def recognise(came: Inbox) -> None:
+        assert BODY in came.buffer
+        raise KeyboardInterrupt
+
+    netlink = Kernel(dump(BODY)).open(inbox)
+    with pytest.raises(KeyboardInterrupt):
+        netlink.dump(FAMILY, 0, 1, b"", recognise)
+    assert BODY not in netlink._inbox.buffer
+
+
+class Known(NamedTuple):
+    ends: bool
+
+
+def test_what_is_recognised_stands_in_the_answer_and_is_left_where_it_was_received() -> None:
+    def recognise(came: Inbox) -> Known | None:
+        return Known(ends=False) if b"known" in came.buffer[: came.shape.sizes[0]] else None
+
+    netlink = Kernel(dump(BODY, attribute(1, b"known"))).open()
+    answer = netlink.dump(FAMILY, 0, 1, b"", recognise)
+    assert [one == Known(ends=False) for one in answer] == [False, True, False]
+    netlink = Kernel(lambda frame: [frame.generic(attribute(1, b"known"))]).open()
+    assert netlink.dump(FAMILY, 0, 1, b"", lambda _came: Known(ends=True)) == [Known(ends=True)]
+    assert b"known" in netlink._inbox.buffer
 
 
 # --- the family

@@ -42,8 +42,9 @@ def pair() -> Iterator[Pair]:
 
 
 def taken(inbox: Inbox) -> list[bytes]:
-    buffer, shape = inbox.receive()
-    return [bytes(buffer[start : start + size]) for start, size in zip(range(0, len(buffer), inbox.room), shape.sizes)]
+    inbox.receive()
+    starts = range(0, len(inbox.buffer), inbox.room)
+    return [bytes(inbox.buffer[start : start + size]) for start, size in zip(starts, inbox.shape.sizes)]
 
 
 def numbered(count: int) -> list[bytes]:
@@ -68,7 +69,7 @@ def test_what_is_there_comes_with_one_call_as_far_as_there_is_room(pair: Pair) -
         assert [data for batch in batches for data in batch] == sent
         assert [len(batch) for batch in batches] == of_each_call
         assert inbox.is_empty()
-        inbox.forget()
+        inbox.make_room(count)
 
 
 def test_who_asks_is_told_whether_more_is_there(pair: Pair) -> None:
@@ -137,16 +138,18 @@ def test_what_does_not_fit_is_marked(pair: Pair) -> None:
     inbox = Recvmmsg(pair.reader)
     pair.kernel.send(b"x" * (inbox.room + 1))
     pair.kernel.send(b"fits")
-    buffer, shape = inbox.receive()
-    assert shape.sizes == (inbox.room, 4)
-    assert [flags & MSG_TRUNC for flags in shape.flags] == [MSG_TRUNC, 0]
-    assert buffer[inbox.room :].startswith(b"fits\0")
+    inbox.receive()
+    assert inbox.shape.sizes == (inbox.room, 4)
+    assert [flags & MSG_TRUNC for flags in inbox.shape.flags] == [MSG_TRUNC, 0]
+    assert inbox.buffer[inbox.room :].startswith(b"fits\0")
 
 
 def test_the_senders_port_is_told(pair: Pair) -> None:
     """Which is how a stranger's message is told from the kernel's."""
     pair.kernel.send(b"not of the kernel")
-    assert Recvmmsg(pair.reader).receive().shape.senders == (pair.kernel.getsockname()[0],)
+    inbox = Recvmmsg(pair.reader)
+    inbox.receive()
+    assert inbox.shape.senders == (pair.kernel.getsockname()[0],)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
@@ -166,9 +169,7 @@ def test_where_the_call_may_not_be_made_they_come_one_by_one(
         pair.kernel.send(data)
     assert [taken(inbox) for _number in range(2)] == [[data] for data in numbered(2)]
     assert not inbox.is_empty()
-    assert any(inbox._buffer)
-    inbox.forget()
-    assert not any(inbox._buffer)
+    inbox.make_room(3)
     pair.kernel.send(b"last")
     assert (taken(inbox), inbox.is_empty()) == ([b"last"], True)
     assert refusals == [code], "it is tried once"
@@ -180,7 +181,7 @@ def test_a_python_without_ctypes_receives_one_by_one(pair: Pair, monkeypatch: py
     for data in numbered(2):
         pair.kernel.send(data)
     assert (taken(inbox), inbox.is_empty()) == (numbered(1), False)
-    inbox.forget()
+    inbox.make_room(2)
     pair.kernel.send(b"last")
     assert (taken(inbox), inbox.is_empty()) == ([b"last"], True)
 
@@ -192,19 +193,22 @@ def test_a_closed_socket_is_an_error(pair: Pair) -> None:
         inbox.receive()
 
 
-def test_what_was_received_is_forgotten(pair: Pair) -> None:
-    inbox = Recvmmsg(pair.reader)
-    for _round in range(5):
+@pytest.mark.parametrize("kind", [Inbox, Recvmmsg])
+def test_what_came_is_erased_and_no_more(pair: Pair, kind: type[Inbox]) -> None:
+    inbox = kind(pair.reader)
+    for data in (b"longer, and a secret", b"short"):
+        pair.kernel.send(data)
+        assert taken(inbox) == [data]
+        assert any(inbox.buffer)
+        inbox.erase()
+        assert not any(inbox.buffer)
+    if kind is Recvmmsg:
+        assert inbox.make_room(MANY) == MANY * inbox.room
         for data in numbered(MANY):
             pair.kernel.send(data)
-        while True:
-            inbox.receive()
-            if inbox.is_empty():
-                break
-        assert any(inbox._buffer)
-        inbox.forget()
-        assert not any(inbox._buffer)
-    assert len(inbox._buffer) == MANY * inbox.room
+        assert taken(inbox) == numbered(MANY)
+        inbox.erase()
+        assert not any(inbox.buffer)
 
 
 @pytest.mark.parametrize("may", [True, False], ids=["together", "one by one"])
@@ -212,34 +216,14 @@ def test_a_buffer_that_is_taken_is_not_written_to_again(pair: Pair, may: bool) -
     inbox = Recvmmsg(pair.reader)
     inbox._may = may
     pair.kernel.send(b"first")
-    buffer, _shape = inbox.receive()
-    spare = inbox.buffer(len(buffer))
-    inbox.is_clean(spare)
+    inbox.receive()
+    taken_away, spare = inbox.buffer, inbox.new_buffer(len(inbox.buffer))
+    inbox.exchange(spare)
     pair.kernel.send(b"other")
-    other, _shape = inbox.receive()
-    inbox.forget()
-    assert bytes(buffer).rstrip(b"\0") == b"first"
-    assert other is spare
-    assert not any(spare), "what came into the one in its place is forgotten"
-
-
-@pytest.mark.parametrize("may", [True, False], ids=["together", "one by one"])
-def test_what_holds_no_secret_is_left_as_it_is_unless_more_came_there_before(pair: Pair, may: bool) -> None:
-    inbox = Recvmmsg(pair.reader)
-    inbox._may = may
-    for data, is_clean, left in ((b"clean", True, b"clean"), (b"secret, long", False, b""), (b"clean", True, b"clean")):
-        pair.kernel.send(data)
-        buffer, _shape = inbox.receive()
-        if is_clean:
-            inbox.is_clean()
-        inbox.forget()
-        assert bytes(buffer).rstrip(b"\0") == left
-    for data in (b"secret, long", b"clean"):
-        pair.kernel.send(data)
-        buffer, _shape = inbox.receive()
-    inbox.is_clean()
-    inbox.forget()
-    assert not any(buffer), "the end of the secret was behind what is clean"
+    inbox.receive()
+    assert bytes(taken_away).rstrip(b"\0") == b"first"
+    assert inbox.buffer is spare
+    assert bytes(spare).rstrip(b"\0") == b"other"
 
 
 def test_a_dump_of_the_kernel_is_the_same_either_way() -> None:

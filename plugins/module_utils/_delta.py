@@ -69,6 +69,7 @@ class Delta(NamedTuple):
     kinds: AbstractSet[str] = frozenset(Peer._fields)  # names of the values of those of which one may have changed
     positions: Sequence[int] = ()  # in ``order``, where there is one
     order: Optional[Order] = None
+    fell: bool = True  # whether a handshake or a counter of one may have gone back
 
     def those(self, selectors: Sequence[object]) -> Delta:
         """The peers that are selected."""

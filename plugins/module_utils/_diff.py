@@ -8,7 +8,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from functools import partial
 from itertools import chain, repeat
-from operator import itemgetter, lt, ne
+from operator import itemgetter, ne
 from typing import Any, Iterable, Iterator, List, Optional, Sequence
 
 from . import _event as event_types
@@ -67,7 +67,7 @@ def _of_those_that_stayed(previous: Device, current: Device, found: Delta) -> It
             peer_changes(previous.peers[peer[0]], peer, current, made_anew=True) for peer in stayed
         )
     told = found.kinds & _TOLD.keys()
-    if len(told) > 1 or not found.kinds <= _USUAL or _any_is_new(found):
+    if len(told) > 1 or not found.kinds <= _USUAL or found.fell:
         return _of_any_type(found, current)
     # Most often that is all, and on a busy hub of hundreds of peers.
     if not told:
@@ -81,17 +81,6 @@ _TOLD = {
     "last_handshake_ns": (event_types.PEER_HANDSHAKE_REFRESHED, itemgetter(Peer._fields.index("last_handshake_ns"))),
 }
 _USUAL = {"rx_bytes", "tx_bytes", *_TOLD}
-_COUNTERS = [itemgetter(Peer._fields.index(name)) for name in ("rx_bytes", "tx_bytes")]
-
-
-def _any_is_new(found: Delta) -> bool:
-    """Whether one may be a new object with the same key. Value by value of all peers, which is done in C, as all that follows."""
-    if "rx_bytes" in found.kinds and any(
-        any(map(lt, map(counter, found.after), map(counter, found.before))) for counter in _COUNTERS
-    ):
-        return True
-    _type, handshake = _TOLD["last_handshake_ns"]
-    return "last_handshake_ns" in found.kinds and not all(map(handshake, found.after))
 
 
 def _of_one_type(kind: str, found: Delta, device: Device) -> Iterable[Change]:

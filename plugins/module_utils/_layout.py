@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from functools import lru_cache, partial
 from itertools import chain
-from operator import itemgetter
+from operator import itemgetter, lt
 from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ._model import END_OF_TIME, SECOND, Peer
@@ -42,10 +42,11 @@ class _Value(NamedTuple):
 
 
 class Patched(NamedTuple):
-    """Peers with what changed. ``kinds`` are the names of the values of which one changed."""
+    """Peers with what changed. ``kinds`` are the names of the values of which one changed; ``fell``: whether a number fell."""
 
     peers: List[Peer]
     kinds: Set[str]
+    fell: bool
 
 
 class _Words(NamedTuple):
@@ -106,7 +107,7 @@ class Layout:
         """
         old, now = b"".join(before), bytearray().join(after)
         columns: List[Any] = list(zip(*peers))
-        kinds = set()
+        kinds, fell = set(), False
         # What changed in none is not read. With the old values put back, nothing may be new.
         moved = _changed(self._endpoint_words, now, old)
         if moved:
@@ -123,13 +124,19 @@ class Layout:
             _put_back(counted + shaken)
             if now != old:
                 return None
-            seconds, nanoseconds, columns[_RX], columns[_TX] = self._order(numbers)
+            seconds, nanoseconds, received, sent = self._order(numbers)
             if shaken:
                 kinds.add("last_handshake_ns")
-                columns[_HANDSHAKE] = _handshakes(seconds, nanoseconds)
+                handshakes = _handshakes(seconds, nanoseconds)
+                if handshakes is None:
+                    return None
+                fell = any(map(lt, handshakes, columns[_HANDSHAKE]))
+                columns[_HANDSHAKE] = handshakes
             if counted:
                 kinds.update(("rx_bytes", "tx_bytes"))
-        return Patched(list(map(_peer, zip(*columns))), kinds) if None not in columns else None
+                fell = fell or any(map(lt, received, columns[_RX])) or any(map(lt, sent, columns[_TX]))
+                columns[_RX], columns[_TX] = received, sent
+        return Patched(list(map(_peer, zip(*columns))), kinds, fell)
 
 
 def _words(values: Sequence[_Value], size: int) -> _Words:

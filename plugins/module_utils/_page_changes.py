@@ -50,6 +50,7 @@ class PageChanges:
         self.before: List[Peer] = []
         self.after: List[Peer] = []
         self.kinds: Set[str] = set()  # names of their values of which one may have changed
+        self.fell = False  # whether a handshake or a counter of one did
         self.unread: List[int] = []  # positions of those that can't be read by themselves
 
     def add(self, batch: Batch, pages: Sequence[Page], buffer: bytearray) -> bool:
@@ -111,6 +112,7 @@ class PageChanges:
             positions = [page.first + page.plan.ordinals[number] for number, _old, _now in found]
             self._take(positions, [self._peers[position] for position in positions], after)
             self.kinds.update(Peer._fields)
+            self.fell = True
         return True
 
     def finish(self) -> None:
@@ -128,6 +130,7 @@ class PageChanges:
         if found is not None:
             self._take(positions, peers, found.peers, sure=found.kinds <= layout.exact)
             self.kinds |= found.kinds
+            self.fell |= found.fell
         elif len(peers) > 1:
             # Something else changed in one of them.
             for position, before, after in zip(positions, old, now):

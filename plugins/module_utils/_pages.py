@@ -140,17 +140,17 @@ class Pages(Decoder):
 
     def _followed(self, answer: Answer) -> Optional[_Outcome]:
         """Where each datagram is as before but for values in the same places; None where one is not."""
-        device, changes = self._device, self._changes
+        device, found = self._device, self._changes
         if device is None or answer != self._batches:
             return None
-        changes.finish()
-        if changes.unread:
+        found.finish()
+        if found.unread:
             return None
         peers = self._snapshot
-        if changes.after:
-            changed = Delta([], [], changes.before, changes.after, changes.kinds, changes.positions, peers.order)
+        if found.after:
+            changed = Delta([], [], found.before, found.after, found.kinds, found.positions, peers.order, found.fell)
             peers = peers.followed_by(changed)
-        return _Outcome(device, peers, bool(changes.after), self._batches)
+        return _Outcome(device, peers, bool(found.after), self._batches)
 
     def _decoded(self, answer: Answer) -> _Outcome:
         """The plain way."""

@@ -101,6 +101,9 @@ def test_peers_are_patched_as_they_would_be_decoded(count: int, endpoint: Callab
         patched = layout(before[0]).patched(list(map(decoded, before)), before, after, str)
         assert patched is not None
         assert patched.peers == list(map(decoded, after))
+        numbers = [(one.last_handshake_ns, one.rx_bytes, one.tx_bytes) for one in map(decoded, before + after)]
+        pairs = [pair for old, now in zip(numbers[:count], numbers[count:]) for pair in zip(old, now)]
+        assert patched.fell is any(now < old for old, now in pairs)
 
 
 @pytest.mark.parametrize("count", [1, PEERS])

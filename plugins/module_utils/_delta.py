@@ -76,24 +76,19 @@ class Delta(NamedTuple):
         before, after = list(compress(self.before, selectors)), list(compress(self.after, selectors))
         return self._replace(before=before, after=after, positions=list(compress(self.positions, selectors)))
 
-    def in_order(self) -> Tuple[Sequence[Peer], Sequence[Peer]]:
-        """The peers as they were and as they are, in the order of their keys as text."""
+    def in_order(self) -> Sequence[int]:
+        """The numbers of the peers that stayed, in the order of their keys as text."""
         numbers = range(len(self.after))
-        order: Sequence[int]
         if self.order is None:
             texts = list(map(b2a_base64, map(_key, self.after)))
-            order = sorted(numbers, key=texts.__getitem__)
-        else:
-            all_ranks = self.order.ranks
-            ranks = pick(self.positions)(all_ranks)
-            if len(ranks) * SHARE < len(all_ranks):
-                order = sorted(numbers, key=ranks.__getitem__)
-            else:
-                by_rank: List[Optional[int]] = [None] * len(all_ranks)
-                deque(map(by_rank.__setitem__, ranks, numbers), maxlen=0)
-                order = [number for number in by_rank if number is not None]
-        picked = pick(order)
-        return picked(self.before), picked(self.after)
+            return sorted(numbers, key=texts.__getitem__)
+        all_ranks = self.order.ranks
+        ranks = pick(self.positions)(all_ranks)
+        if len(ranks) * SHARE < len(all_ranks):
+            return sorted(numbers, key=ranks.__getitem__)
+        by_rank: List[Optional[int]] = [None] * len(all_ranks)
+        deque(map(by_rank.__setitem__, ranks, numbers), maxlen=0)
+        return [number for number in by_rank if number is not None]
 
 
 SHARE = 4  # of so many peers one changed, and putting each in its place among all is quicker than to sort those

@@ -6,22 +6,24 @@
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager
-from typing import Iterator
 
 
-@contextmanager
-def paused() -> Iterator[None]:
-    """Makes thousands of values without the collector looking through them, and through all others, again and again.
+class Pause:
+    """While thousands of values are made, the collector does not look through them, and through all others, again and again.
 
     Snapshots and changes hold no circles, so it would free nothing; with 50,000 peers changed it took a third of a poll. It is
     the whole process's: where another thread has paused or stopped it, it is left to that one.
     """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+
+    def __init__(self) -> None:
+        self._is_ours = False
+
+    def begin(self) -> None:
+        if gc.isenabled():
+            gc.disable()
+            self._is_ours = True
+
+    def end(self) -> None:
+        if self._is_ours:
+            self._is_ours = False
+            gc.enable()

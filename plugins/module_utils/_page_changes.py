@@ -13,7 +13,7 @@ from itertools import chain, compress
 from operator import ne
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import _collector
+from ._collector import Pause
 from ._errors import MalformedReply
 from ._layout import HEADER, Layout
 from ._model import Peer
@@ -36,12 +36,17 @@ class PageChanges:
     """Of one dump. Fields of one layout are read together, from many pages at once: it costs the same for ten as for a thousand."""
 
     def __init__(
-        self, batches: Sequence[Optional[Batch]], peers: Sequence[Peer], scope_name: Callable[[int], str]
+        self,
+        batches: Sequence[Optional[Batch]],
+        peers: Sequence[Peer],
+        scope_name: Callable[[int], str],
+        pause: Pause,
     ) -> None:
-        """Those of the last dump."""
+        """Those of the last dump. Who gave the pause ends it."""
         self._batches = batches
         self._peers = peers
         self._scope_name = scope_name
+        self._pause = pause
         self._waiting: Dict[Layout, _Waiting] = {}
         self._fields_waiting = 0
         self.batches: List[int] = []  # numbers of those that are not the last dump's any more
@@ -67,8 +72,8 @@ class PageChanges:
             if plan.usual is not None and found[0]:
                 self._wait(plan.usual, page, *found)
             if self._fields_waiting > AT_ONCE:
-                with _collector.paused():
-                    self.finish()
+                self._pause.begin()
+                self.finish()
         return True
 
     def _take_others(self, page: Page, found: Differences) -> Optional[Differences]:

@@ -17,7 +17,7 @@ from itertools import chain
 from operator import is_
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
-from . import _collector
+from ._collector import Pause
 from ._decoder import Decoder, LinkState
 from ._delta import Delta, FollowedPeers
 from ._fingerprint import fingerprint
@@ -67,11 +67,13 @@ class Pages(Decoder):
         self._device: Optional[Device] = None
         self._size = 0  # bytes of its batches
         self._room = 128 << 10  # bytes, what glibc keeps by itself
+        self._pause = Pause()
         self._begin()
 
     def _begin(self) -> None:
         """For the next dump."""
-        self._changes = PageChanges(self._batches, self._snapshot.in_order, self._scope_name)
+        self._pause.end()
+        self._changes = PageChanges(self._batches, self._snapshot.in_order, self._scope_name, self._pause)
         self._shapes: List[Shape] = []  # of what came of it, call by call
         self._is_known = True  # whether all of that was recognised
         self._secrets: Dict[int, List[bytearray]] = {}  # that were taken out of it, by number of the batch
@@ -114,8 +116,8 @@ class Pages(Decoder):
         """Last poll's objects where they still hold. After an error the device in memory is as it was. Empties the list."""
         found = self._followed(answer)
         if found is None:
-            with _collector.paused():
-                found = self._decoded(answer)
+            self._pause.begin()
+            found = self._decoded(answer)
         elif self._size > self._room:
             self._keep_room()
         before, up = self._device, link(found.device.ifindex)

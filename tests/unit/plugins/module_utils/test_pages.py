@@ -8,10 +8,12 @@ from __future__ import annotations
 import gc
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
-from ansible_collections.wirewatch.wireguard.plugins.module_utils import _wire
+from ansible_collections.wirewatch.wireguard.plugins.module_utils import _page_changes, _wire
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._kernel import KernelReader
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._layout import HEADER, Layout, layout_of
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._model import Peer
@@ -48,6 +50,55 @@ def test_the_batches_of_a_dump_are_freed_without_the_collector() -> None:
         gc.enable()
         reader.close()
     assert len(batches) == len(reader._decoder._batches)
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """A hub whose peers all have new counters when it is read, more of them than are read together."""
+    monkeypatch.setattr(_page_changes, "AT_ONCE", 4)
+    host = Host(random.Random(1))
+    host.add_interface(None, "wg0", "kernel")
+    for number in range(30):
+        host.add_peer(host.interfaces[PLACE], number + 1)
+    reader = KernelReader(HostNamespace(host, PLACE), "wg0", Pages)  # type: ignore[arg-type]
+    reader.read()
+
+    def read() -> None:
+        for peer in host.interfaces[PLACE].peers.values():
+            peer.rx += 1
+        reader.read()
+
+    yield read
+    reader.close()
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["read", "failing"])
+def test_the_collector_stands_still_while_a_busy_hub_is_read_and_no_longer(
+    busy: Callable[[], None], monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    patched, enabled = Layout.patched, []
+
+    def watched(*arguments: Any) -> Any:
+        enabled.append(gc.isenabled())
+        if failing:
+            raise KeyboardInterrupt
+        return patched(*arguments)
+
+    monkeypatch.setattr(Layout, "patched", watched)
+    assert gc.isenabled()
+    with pytest.raises(KeyboardInterrupt) if failing else nullcontext():
+        busy()
+    assert set(enabled) == {False}
+    assert gc.isenabled()
+
+
+def test_a_collector_that_others_have_stopped_is_left_to_them(busy: Callable[[], None]) -> None:
+    gc.disable()
+    try:
+        busy()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def field(number: int, **changed: bytes) -> bytes:

@@ -67,7 +67,7 @@ def _of_those_that_stayed(previous: Device, current: Device, found: Delta) -> It
         return chain.from_iterable(
             peer_changes(previous.peers[peer[0]], peer, current, made_anew=True) for peer in stayed
         )
-    told = found.kinds & _TOLD.keys()
+    told = found.kinds & _KINDS_TOLD
     if len(told) > 1 or not found.kinds <= _USUAL or found.fell:
         return _of_any_type(found, current)
     # Most often that is all, and on a busy hub of hundreds of peers.
@@ -81,7 +81,8 @@ _TOLD = {
     "endpoint": (event_types.PEER_ENDPOINT_CHANGED, itemgetter(Peer._fields.index("endpoint"))),
     "last_handshake_ns": (event_types.PEER_HANDSHAKE_REFRESHED, itemgetter(Peer._fields.index("last_handshake_ns"))),
 }
-_USUAL = {"rx_bytes", "tx_bytes", *_TOLD}
+_KINDS_TOLD = frozenset(_TOLD)
+_USUAL = _KINDS_TOLD | {"rx_bytes", "tx_bytes"}
 
 
 def _of_one_type(kind: str, found: Delta, device: Device) -> Iterable[Change]:
@@ -103,7 +104,8 @@ def _made(
     """A change of each of those peers, from what its value was and is."""
     picked = pick(order)
     facts = (repeat(kind), repeat(device), picked(peers), picked(before), picked(after))
-    return map(_change, zip(*facts, repeat(None), repeat(None), repeat(False), repeat(_NOT_KNOWN)))
+    rows = zip(*facts, repeat(None), repeat(None), repeat(False), repeat(_NOT_KNOWN))
+    return map(tuple.__new__, repeat(Change), rows)
 
 
 def _of_any_type(found: Delta, device: Device) -> Iterator[Change]:

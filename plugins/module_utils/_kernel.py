@@ -21,7 +21,7 @@ from ._errors import (
     Unreadable,
 )
 from ._model import KERNEL, Device
-from ._netlink import TEMPORARY_ERRORS, Answer, GenericNetlink, attribute, repeated
+from ._netlink import GENERIC_HEADER, TEMPORARY_ERRORS, Answer, GenericNetlink, attribute, repeated
 from ._netns import Namespace
 
 FAMILY = "wireguard"
@@ -54,7 +54,8 @@ class KernelReader:
         self.namespace = namespace
         self.interface = interface
         self._where = "%s%s" % (interface, namespace)
-        self._request = attribute(WGDEVICE_A_IFNAME, interface.encode() + b"\0")
+        name = attribute(WGDEVICE_A_IFNAME, interface.encode() + b"\0")
+        self._request = GENERIC_HEADER.pack(WG_CMD_GET_DEVICE, FAMILY_VERSION, 0) + name
         self._sleep = sleep
         self._netlink: Optional[GenericNetlink] = None
         self._family = 0
@@ -82,7 +83,7 @@ class KernelReader:
     def _dump(self) -> Answer:
         try:
             netlink = self._open()
-            return netlink.dump(self._family, WG_CMD_GET_DEVICE, FAMILY_VERSION, self._request, self._decoder.recognise)
+            return netlink.request_dump(self._family, self._request, self._family, self._decoder.recognise)
         except OSError as error:
             raise self._explain(error) from None
 

@@ -274,11 +274,5 @@ class GenericNetlink(Netlink):
                         return number
         raise MalformedReply("The kernel's answer about the generic netlink family %s names no family id" % name)
 
-    def dump(
-        self, family: int, command: int, version: int, request: bytes, recognise: Optional[Recognise] = None
-    ) -> Answer:
-        """``request_dump`` of a command of a family."""
-        return self.request_dump(family, GENERIC_HEADER.pack(command, version, 0) + request, family, recognise)
-
 
 TEMPORARY_ERRORS = frozenset((errno.EBUSY, errno.ENOBUFS, errno.EAGAIN, errno.EINTR, errno.ENOMEM))

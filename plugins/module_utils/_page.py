@@ -88,14 +88,17 @@ class Cut:
         return plan
 
 
-class Page(NamedTuple):
+class Page:
     """A datagram that was decoded: where it is in its batch, how it is cut, and the position of its first peer in the dump."""
 
-    start: int
-    stop: int
-    messages: Tuple[Tuple[int, int], ...]
-    plan: Plan
-    first: int
+    __slots__ = ("start", "stop", "messages", "plan", "first")  # half the time of a named tuple's, for who reads many
+
+    def __init__(self, start: int, stop: int, messages: Tuple[Tuple[int, int], ...], plan: Plan, first: int) -> None:
+        self.start = start
+        self.stop = stop
+        self.messages = messages
+        self.plan = plan
+        self.first = first
 
     def number_of(self, position: int) -> int:
         """Of the field in which the peer of that position begins."""

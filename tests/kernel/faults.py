@@ -90,7 +90,7 @@ class Dumps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pages: list[list[list[str]]] = []  # of each dump, of each of its pages
         self.between: Callable[[int], None] = lambda _page: None
-        dump, receive = GenericNetlink.dump, Inbox.receive
+        dump, receive = GenericNetlink.request_dump, Inbox.receive
 
         def watched_dump(netlink: GenericNetlink, *arguments: Any) -> list:
             self.pages.append([])
@@ -107,7 +107,7 @@ class Dumps:
                 self.pages[-1].append(keys)
                 self.between(len(self.pages[-1]))
 
-        monkeypatch.setattr(GenericNetlink, "dump", watched_dump)
+        monkeypatch.setattr(GenericNetlink, "request_dump", watched_dump)
         # A batch is one call into the kernel: nobody gets between its pages.
         for name in ("receive", "is_empty", "exchange", "make_room"):
             monkeypatch.setattr(Recvmmsg, name, getattr(Inbox, name))

@@ -9,17 +9,20 @@ import errno
 import socket
 import struct
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from ansible_collections.wirewatch.wireguard.plugins.module_utils import _netlink
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._errors import MalformedReply, Temporary
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
+    GENERIC_HEADER,
     GENL_ID_CTRL,
     NLM_F_DUMP_INTR,
     NLMSG_NOOP,
     NLMSG_OVERRUN,
+    GenericNetlink,
+    Recognise,
     attribute,
     attributes,
 )
@@ -35,6 +38,10 @@ class OneByOne(Inbox):
     room = Together.room
 
 
+def dump_of(netlink: GenericNetlink, recognise: Recognise | None = None) -> list[Any]:
+    return netlink.request_dump(FAMILY, GENERIC_HEADER.pack(0, 1, 0), FAMILY, recognise)
+
+
 def dumped(answer: Answer) -> list[bytes]:
     """The payload of each message of a dump that is answered so: the same whether datagrams come one by one or together."""
     one_by_one, together = _outcome(answer, OneByOne), _outcome(answer, Together)
@@ -47,7 +54,7 @@ def dumped(answer: Answer) -> list[bytes]:
 def _outcome(answer: Answer, inbox: type[Inbox]) -> list[bytes] | Exception:
     netlink = Kernel(answer).open(inbox)
     try:
-        return [one.data[start:stop] for one in netlink.dump(FAMILY, 0, 1, b"") for start, stop in one.messages]
+        return [one.data[start:stop] for one in dump_of(netlink) for start, stop in one.messages]
     except (Temporary, MalformedReply, OSError) as error:
         return error
 
@@ -180,7 +187,7 @@ def test_an_answer_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_of_an_answer_is_left_where_it_was_received(answer: Answer, inbox: type[Inbox]) -> None:
     netlink = Kernel(answer).open(inbox)
     with suppress(Temporary, MalformedReply):
-        netlink.dump(FAMILY, 0, 1, b"")
+        dump_of(netlink)
     assert BODY not in netlink._inbox.buffer
 
 
@@ -192,7 +199,7 @@ def test_nor_where_it_could_not_be_looked_at(inbox: type[Inbox]) -> None:
 
     netlink = Kernel(dump(BODY)).open(inbox)
     with pytest.raises(KeyboardInterrupt):
-        netlink.dump(FAMILY, 0, 1, b"", recognise)
+        dump_of(netlink, recognise)
     assert BODY not in netlink._inbox.buffer
 
 
@@ -205,10 +212,10 @@ def test_what_is_recognised_stands_in_the_answer_and_is_left_where_it_was_receiv
         return Known(ends=False) if b"known" in came.buffer[: came.shape.sizes[0]] else None
 
     netlink = Kernel(dump(BODY, attribute(1, b"known"))).open()
-    answer = netlink.dump(FAMILY, 0, 1, b"", recognise)
+    answer = dump_of(netlink, recognise)
     assert [one == Known(ends=False) for one in answer] == [False, True, False]
     netlink = Kernel(lambda frame: [frame.generic(attribute(1, b"known"))]).open()
-    assert netlink.dump(FAMILY, 0, 1, b"", lambda _came: Known(ends=True)) == [Known(ends=True)]
+    assert dump_of(netlink, lambda _came: Known(ends=True)) == [Known(ends=True)]
     assert b"known" in netlink._inbox.buffer
 
 
@@ -238,7 +245,7 @@ def test_the_answer_to_the_first_request_is_read_to_its_end() -> None:
     for inbox in (Inbox, Together):
         netlink = Kernel(dump(BODY)).open(inbox)
         netlink.family("wireguard")
-        assert [len(one.messages) for one in netlink.dump(FAMILY, 0, 1, b"")] == [1, 0]
+        assert [len(one.messages) for one in dump_of(netlink)] == [1, 0]
 
 
 # --- the real socket

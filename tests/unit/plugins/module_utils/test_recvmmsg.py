@@ -17,6 +17,7 @@ from ansible_collections.wirewatch.wireguard.plugins.module_utils import _recvmm
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._inbox import MSG_TRUNC, Inbox
 from ansible_collections.wirewatch.wireguard.plugins.module_utils._netlink import (
     CTRL_CMD_GETFAMILY,
+    GENERIC_HEADER,
     GENL_ID_CTRL,
     NETLINK_GENERIC,
     GenericNetlink,
@@ -233,7 +234,8 @@ def test_a_dump_of_the_kernel_is_the_same_either_way() -> None:
         netlink = GenericNetlink.open(inbox)
         try:
             for _round in range(3):
-                datagrams = netlink.dump(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 2, b"")
+                request = GENERIC_HEADER.pack(CTRL_CMD_GETFAMILY, 2, 0)
+                datagrams = netlink.request_dump(GENL_ID_CTRL, request, GENL_ID_CTRL)
                 found.append([one.data[start:stop] for one in datagrams for start, stop in one.messages])
         finally:
             netlink.close()

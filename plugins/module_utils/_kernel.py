@@ -75,8 +75,8 @@ class KernelReader:
         try:
             return self._decoder.device(self._dump(), self._up, interface=self.interface, netns=self.namespace.netns)
         except BaseException:
-            # A fresh socket next time: closing ends the dump, and a stale answer can't be mistaken for the next.
             self._decoder.abandon()
+            # A fresh socket next time: closing ends the dump, and a stale answer can't be mistaken for the next.
             self.close()
             raise
 
